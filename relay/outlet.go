@@ -1,0 +1,44 @@
+package relay
+
+import "drawrelay/frame"
+
+// outlet is what the policy of a session may do with its transport side. The
+// session's rules (who may say what, who hears it) are written against it and
+// can be tested without sockets.
+//
+// Ownership: called by the session's owner loop only. Nothing here blocks.
+type outlet interface {
+	// append adds one or more whole messages to the history. They are
+	// delivered to every member once they are stored, and replayed to joiners.
+	// The bytes are copied. n is the number of messages in frames.
+	append(frames []byte, n int)
+	// direct queues one or more whole messages for one member, in order with
+	// earlier direct messages. The bytes are copied. They reach the member at
+	// the next boundary between batches of history.
+	direct(s *seat, frames []byte)
+	// broadcast queues the same whole messages directly for every member for
+	// which keep returns true (nil = all). The bytes are copied once and shared.
+	broadcast(frames []byte, keep func(*seat) bool)
+	// setRunning starts or stops the delivery of history to all members. While
+	// it is stopped direct messages still flow.
+	setRunning(running bool)
+	// skipToEnd moves a member's position to the end of the history, so that
+	// it is not sent what is there already.
+	skipToEnd(s *seat)
+	// detach tells a member to go: after what is queued directly, Disconnect
+	// with reason and text is the last message, then the connection is closed.
+	// The caller has already removed the seat from the session.
+	detach(s *seat, reason uint8, text string)
+	// abort closes the connection at once, without a message. The caller has
+	// already removed the seat from the session.
+	abort(s *seat)
+	// publish makes the session's changed description known to the directory.
+	publish()
+	// end is called once the session is over: all members have been detached.
+	// remove says whether its files are to be deleted (or archived).
+	end(remove bool)
+}
+
+// message is what a session's policy is given for each decoded message that
+// the transport did not consume itself.
+type message = frame.Msg

@@ -1,0 +1,140 @@
+// Package settings holds the run-time settings of the server
+// (configuration.md §8) as immutable snapshots.
+package settings
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Settings is one immutable snapshot. Field comments name the key.
+type Settings struct {
+	ClientTimeout               time.Duration // clientTimeout; 0 = never
+	SessionSizeLimit            int64         // sessionSizeLimit, bytes; 0 = unlimited
+	AutoResetThreshold          int64         // autoResetThreshold, bytes; 0 = off
+	MinimumAutoResetThreshold   int64         // minimumAutoResetThreshold, bytes
+	SessionCountLimit           int           // sessionCountLimit
+	SessionUserLimit            int           // sessionUserLimit; use UserLimit for the clamped value
+	Persistence                 bool          // persistence
+	Archive                     bool          // archive
+	IdleTimeLimit               time.Duration // idleTimeLimit; 0 = never
+	AllowIdleOverride           bool          // allowIdleOverride
+	EmptySessionLingerTime      time.Duration // emptySessionLingerTime
+	SessionLessClientLingerTime time.Duration // sessionLessClientLingerTime; 0 = never
+
+	ServerTitle         string // serverTitle
+	WelcomeMessage      string // welcomeMessage
+	RuleText            string // ruleText
+	LoginInfoURL        string // loginInfoUrl
+	PreferWebSockets    bool   // preferWebSockets
+	RequireMatchingHost bool   // requireMatchingHost
+
+	AllowGuests                 bool   // allowGuests
+	AllowGuestHosts             bool   // allowGuestHosts
+	AllowGuestWeb               bool   // allowGuestWeb
+	AllowGuestWebHosts          bool   // allowGuestWebHosts
+	AllowGuestWebSession        bool   // allowGuestWebSession
+	PasswordDependentWebSession bool   // passwordDependentWebSession
+	EnableGhosts                bool   // enableGhosts
+	CustomAvatars               bool   // customAvatars
+	ForceNSFM                   bool   // forceNsfm
+	Invites                     bool   // invites
+	MandatoryLookup             bool   // mandatoryLookup
+	MinimumProtocolVersion      string // minimumProtocolVersion
+	UnlistedHostPolicy          string // unlistedHostPolicy
+	ForbiddenNameRegex          string // forbiddenNameRegex
+	FilterNameRegex             string // filterNameRegex
+
+	AbuseReport bool   // abusereport
+	ReportToken string // reporttoken
+
+	ExtAuth           bool   // extauth
+	ExtAuthKey        string // extauthkey
+	ExtAuthGroup      string // extauthgroup
+	ExtAuthFallback   bool   // extauthfallback
+	ExtAuthMod        bool   // extauthmod
+	ExtAuthHost       bool   // extauthhost
+	ExtAuthBanExempt  bool   // extauthbanexempt
+	ExtAuthGhosts     bool   // extauthghosts
+	ExtAuthWeb        bool   // extauthweb
+	ExtAuthWebHost    bool   // extauthwebhost
+	ExtAuthWebSession bool   // extauthwebsession
+	ExtAuthPersist    bool   // extauthpersist
+	ExtAuthAvatars    bool   // extAuthAvatars
+
+	// WebSockets says that a WebSocket listener runs. Fixed for the process,
+	// not a key.
+	WebSockets bool
+}
+
+// Default returns the defaults of configuration.md §8.
+func Default() *Settings {
+	return &Settings{
+		ClientTimeout:        60 * time.Second,
+		SessionSizeLimit:     99 << 20,
+		AutoResetThreshold:   15 << 20,
+		SessionCountLimit:    25,
+		SessionUserLimit:     254,
+		AllowIdleOverride:    true,
+		AllowGuests:          true,
+		AllowGuestHosts:      true,
+		AllowGuestWeb:        true,
+		AllowGuestWebHosts:   true,
+		AllowGuestWebSession: true,
+		CustomAvatars:        true,
+		Invites:              true,
+		ExtAuthFallback:      true,
+		ExtAuthMod:           true,
+		ExtAuthHost:          true,
+		ExtAuthAvatars:       true,
+	}
+}
+
+// UserLimit returns sessionUserLimit clamped to 2..254.
+func (s *Settings) UserLimit() int { return min(max(s.SessionUserLimit, 2), 254) }
+
+// Source hands out the current snapshot and tells about replacements. Safe for
+// any goroutine.
+type Source struct {
+	current atomic.Pointer[Settings]
+
+	mu       sync.Mutex
+	watchers map[int]func(old, new *Settings)
+	next     int
+}
+
+// NewSource returns a source whose current snapshot is s.
+func NewSource(s *Settings) *Source {
+	src := &Source{watchers: make(map[int]func(old, new *Settings))}
+	src.current.Store(s)
+	return src
+}
+
+// Get returns the current snapshot, which must not be changed.
+func (s *Source) Get() *Settings { return s.current.Load() }
+
+// Set replaces the snapshot and calls the watchers.
+func (s *Source) Set(n *Settings) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.current.Swap(n)
+	for _, w := range s.watchers {
+		w(old, n)
+	}
+}
+
+// Watch calls w after every replacement, from the goroutine that replaces; w
+// must not block nor call the source. The returned function ends it.
+func (s *Source) Watch(w func(old, new *Settings)) (cancel func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := s.next
+	s.next++
+	s.watchers[id] = w
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers, id)
+	}
+}
