@@ -1,0 +1,564 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+/* Commit pipeline
+ *
+ * 1. Kick    owner loop  the session is put on the queue, once
+ * 2. Write   writer      everything it has appended since goes to the journal and the history file,
+ *                        in one go: passes run back to back while there is work, so a slow disk makes
+ *                        larger groups by itself
+ * 3. Tell    writer      the session's OnCommit runs; its members may be sent what was written
+ * 4. Sync    syncer      files with unsynced writes are synced, at most every syncInterval
+ *
+ * A write that fails is retried from the same position; meanwhile the session
+ * stops accepting (Err) and what it has accepted stays in memory. A sync that
+ * fails sticks for good: the kernel may already have dropped the pages.
+ */
+
+const (
+	// writers is how many goroutines write. Two, so that one stuck write (a
+	// file on another disk) leaves one for everybody else.
+	writers = 2
+	// syncers is how many files are synced at a time.
+	syncers = 4
+	// retryEvery is the pause before a failed write is tried again.
+	retryEvery = time.Second
+	// DefaultSyncInterval bounds what a power cut may lose (decision 4).
+	DefaultSyncInterval = time.Second
+	// DefaultGrace is how long delivery waits for a stalled disk (decision 4).
+	DefaultGrace = 50 * time.Millisecond
+	// MaxBacklog is how many bytes of a session may wait to be written before
+	// its senders are not read any more (relay-design.md §10).
+	MaxBacklog = 64 << 20
+)
+
+// CommitStats are counters of the pipeline since the start of the process.
+type CommitStats struct {
+	Writes      int64 // write passes over one session
+	Bytes       int64 // bytes of history written
+	Syncs       int64
+	WriteErrors int64
+	SyncErrors  int64
+	Stalls      int64 // times a session was delivered ahead of its file
+	Stalled     int64 // sessions in that state now
+}
+
+// Committer writes what sessions append, off their loops.
+type Committer struct {
+	interval time.Duration // 0: sync before anything is delivered
+	grace    time.Duration
+	now      func() time.Time
+
+	stats struct {
+		writes, bytes, syncs, writeErrors, syncErrors, stalls, stalled atomic.Int64
+	}
+
+	mu      sync.Mutex // protects what follows; never held across I/O
+	work    *sync.Cond
+	queue   []*Durable
+	busy    map[*Durable]struct{} // being written
+	unsync  map[*Durable]struct{} // written but not synced
+	syncing bool                  // a sync round is scheduled or runs
+	watch   *time.Timer           // looks for stalls while anything is queued or busy
+	watched bool
+	closed  bool
+	wg      sync.WaitGroup
+}
+
+// NewCommitter starts the writers. interval is the longest time between a
+// write and its sync, 0 to sync before delivery; grace is how long delivery
+// waits for the file.
+func NewCommitter(interval, grace time.Duration) *Committer {
+	c := &Committer{
+		interval: interval,
+		grace:    grace,
+		now:      time.Now,
+		busy:     make(map[*Durable]struct{}),
+		unsync:   make(map[*Durable]struct{}),
+	}
+	c.work = sync.NewCond(&c.mu)
+	c.watch = time.AfterFunc(time.Hour, c.findStalls)
+	c.watch.Stop()
+	c.wg.Add(writers)
+	for range writers {
+		go c.write()
+	}
+	return c
+}
+
+// Close ends the writers after the queue is empty. Sessions must have been
+// closed before.
+func (c *Committer) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.work.Broadcast()
+	c.mu.Unlock()
+	c.wg.Wait()
+	c.watch.Stop()
+}
+
+// Stats returns the counters. Any goroutine.
+func (c *Committer) Stats() CommitStats {
+	s := &c.stats
+	return CommitStats{
+		Writes: s.writes.Load(), Bytes: s.bytes.Load(), Syncs: s.syncs.Load(),
+		WriteErrors: s.writeErrors.Load(), SyncErrors: s.syncErrors.Load(),
+		Stalls: s.stalls.Load(), Stalled: s.stalled.Load(),
+	}
+}
+
+// Durable is the written side of one session: its journal, its current log and
+// how far both have got.
+type Durable struct {
+	c *Committer // nil: the session lives in memory only
+
+	// OnCommit is called by a writer after the log's written offset has moved,
+	// after the session has begun or ceased to be stalled and after the
+	// outcome of Err has changed. It must not block. Set before the first Kick.
+	OnCommit func()
+
+	log     atomic.Pointer[Log]
+	dirty   atomic.Bool // a kick has not been served yet
+	stalled atomic.Bool
+	err     atomic.Pointer[error]
+
+	mu       sync.Mutex // protects the journal's queue
+	journal  File
+	lines    []byte // journal lines not written yet
+	spare    []byte
+	position int64 // end of the journal file
+
+	// Writer that holds it in busy only.
+	span Span
+
+	syncing    sync.Mutex // one sync at a time, and none after closed
+	closed     bool       // protected by syncing
+	syncFailed atomic.Bool
+
+	// Protected by c.mu.
+	queued bool
+	since  time.Time // when the oldest unserved kick came
+	retry  *time.Timer
+	idle   *sync.Cond // signalled when the session leaves busy
+}
+
+// NewDurable returns the written side of a session with the given current log
+// and journal, whose end is at position. A nil Committer makes one that has
+// nothing to write.
+func (c *Committer) NewDurable(log *Log, journal File, position int64) *Durable {
+	d := &Durable{c: c, journal: journal, position: position}
+	d.log.Store(log)
+	if c != nil {
+		d.idle = sync.NewCond(&c.mu)
+	}
+	return d
+}
+
+// Log returns the current log. Any goroutine; the owner loop changes it.
+func (d *Durable) Log() *Log { return d.log.Load() }
+
+// SetLog makes l the current log, after a reset. Owner loop only. The old log
+// stays the caller's to release.
+func (d *Durable) SetLog(l *Log) { d.log.Store(l) }
+
+// Journal queues one line, given without its line break, and kicks. Owner of
+// the session only. Never blocks.
+func (d *Durable) Journal(line string) {
+	if d.c == nil {
+		return
+	}
+	d.mu.Lock()
+	d.lines = append(d.lines, line...)
+	d.lines = append(d.lines, '\n')
+	d.mu.Unlock()
+	d.Kick()
+}
+
+// Kick says that there is something to write. Never blocks; cheap when the
+// session is queued already. Any goroutine.
+func (d *Durable) Kick() {
+	if d.c == nil || d.dirty.Swap(true) {
+		return
+	}
+	d.c.enqueue(d)
+}
+
+// Deliverable returns the offset of the current log up to which members may be
+// sent it: what the file has, or everything while the disk stalls, or
+// everything for a session without a file. Any goroutine.
+func (d *Durable) Deliverable() int64 {
+	l := d.log.Load()
+	if !l.HasFile() || d.stalled.Load() {
+		return l.Size()
+	}
+	if d.c.interval == 0 {
+		return l.synced.Load()
+	}
+	return l.written.Load()
+}
+
+// Stalled reports whether members are sent what the file does not have yet.
+func (d *Durable) Stalled() bool { return d.stalled.Load() }
+
+// Backlog returns how many bytes wait to be written. Any goroutine.
+func (d *Durable) Backlog() int64 {
+	l := d.log.Load()
+	return l.Size() - l.Written()
+}
+
+// Err returns why the session cannot be stored at the moment, or nil. While it
+// is not nil nothing must be appended to the history. A failed sync stays for
+// good, a failed write until a retry succeeds. Any goroutine.
+func (d *Durable) Err() error {
+	if p := d.err.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (d *Durable) setErr(err error) {
+	if err == nil {
+		d.err.Store(nil)
+		return
+	}
+	d.err.Store(&err)
+}
+
+// Flush waits until everything queued and appended so far is in the files and
+// syncs them. It returns the first error. It blocks: never on a loop.
+func (d *Durable) Flush() error {
+	if d.c == nil {
+		return nil
+	}
+	d.Kick()
+	d.c.mu.Lock()
+	for d.queued || d.isBusy() || d.dirty.Load() {
+		if d.Err() != nil && !d.queued && !d.isBusy() {
+			break
+		}
+		d.idle.Wait()
+	}
+	d.c.mu.Unlock()
+	if err := d.Err(); err != nil {
+		return err
+	}
+	return d.sync()
+}
+
+// Close flushes, then closes the journal and gives up the current log. Nothing
+// may be appended or kicked any more. It blocks: never on a loop.
+func (d *Durable) Close() error {
+	err := d.Flush()
+	if d.c != nil {
+		d.c.mu.Lock()
+		delete(d.c.unsync, d)
+		if d.retry != nil {
+			d.retry.Stop()
+		}
+		d.c.mu.Unlock()
+		d.setStalled(false)
+	}
+	d.syncing.Lock()
+	defer d.syncing.Unlock()
+	if d.closed {
+		return err
+	}
+	d.closed = true
+	if d.journal != nil {
+		if cerr := d.journal.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if cerr := d.log.Load().Release(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func (d *Durable) isBusy() bool {
+	_, ok := d.c.busy[d]
+	return ok
+}
+
+func (c *Committer) enqueue(d *Durable) {
+	c.mu.Lock()
+	if !d.queued && !d.isBusy() {
+		d.queued = true
+		d.since = c.now()
+		c.queue = append(c.queue, d)
+		c.work.Signal()
+		c.watchStalls()
+	}
+	c.mu.Unlock()
+}
+
+// watchStalls arms the stall timer unless it is. The caller holds c.mu.
+func (c *Committer) watchStalls() {
+	if !c.watched && c.grace > 0 && c.interval > 0 {
+		c.watched = true
+		c.watch.Reset(c.grace)
+	}
+}
+
+// findStalls marks the sessions that have waited longer than the grace. It
+// runs again while anything is queued or busy.
+func (c *Committer) findStalls() {
+	var late []*Durable
+	c.mu.Lock()
+	c.watched = false
+	limit := c.now().Add(-c.grace)
+	look := func(d *Durable) {
+		if !d.since.After(limit) && !d.stalled.Load() {
+			late = append(late, d)
+		}
+	}
+	for _, d := range c.queue {
+		look(d)
+	}
+	for d := range c.busy {
+		look(d)
+	}
+	if len(c.queue)+len(c.busy) > 0 {
+		c.watchStalls()
+	}
+	c.mu.Unlock()
+	for _, d := range late {
+		d.setStalled(true)
+	}
+}
+
+func (d *Durable) setStalled(on bool) {
+	if d.stalled.Swap(on) == on {
+		return
+	}
+	if on {
+		d.c.stats.stalls.Add(1)
+		d.c.stats.stalled.Add(1)
+	} else {
+		d.c.stats.stalled.Add(-1)
+	}
+	d.tell()
+}
+
+func (d *Durable) tell() {
+	if d.OnCommit != nil {
+		d.OnCommit()
+	}
+}
+
+// write is one writer.
+func (c *Committer) write() {
+	defer c.wg.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		for len(c.queue) == 0 {
+			if c.closed {
+				return
+			}
+			c.work.Wait()
+		}
+		d := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		d.queued = false
+		c.busy[d] = struct{}{}
+		c.mu.Unlock()
+
+		err := d.pass()
+
+		c.mu.Lock()
+		delete(c.busy, d)
+		switch {
+		case err != nil:
+			// dirty stays set, so that nobody queues it before the retry.
+			d.dirty.Store(true)
+			if d.retry == nil {
+				d.retry = time.AfterFunc(retryEvery, func() { c.enqueue(d) })
+			} else {
+				d.retry.Reset(retryEvery)
+			}
+		case d.dirty.Load():
+			d.queued = true
+			d.since = c.now()
+			c.queue = append(c.queue, d)
+		}
+		d.idle.Broadcast()
+	}
+}
+
+// pass writes everything a session has, and tells it.
+func (d *Durable) pass() error {
+	d.dirty.Store(false)
+	err := d.writeAll()
+	if err == nil && d.c.interval == 0 {
+		err = d.sync()
+	}
+	if err != nil {
+		d.c.stats.writeErrors.Add(1)
+		if d.Err() == nil {
+			d.setErr(err)
+		}
+		d.tell()
+		return err
+	}
+	d.c.stats.writes.Add(1)
+	if d.Err() != nil && !d.syncFailed.Load() {
+		d.setErr(nil)
+	}
+	if d.stalled.Load() && d.Backlog() == 0 {
+		d.setStalled(false)
+	} else {
+		d.tell()
+	}
+	d.c.wantSync(d)
+	return nil
+}
+
+func (d *Durable) writeAll() error {
+	if err := d.writeJournal(); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	l := d.log.Load()
+	if !l.HasFile() {
+		return nil
+	}
+	to := l.end.Load()
+	for at := l.written.Load(); at < to; {
+		if !l.Acquire(&d.span, at, to) {
+			return errors.New("internal error: store: unwritten bytes are not in memory")
+		}
+		var err error
+		for _, v := range d.span.Vectors[:d.span.N] {
+			if _, err = l.file.WriteAt(v, l.head+at); err != nil {
+				break
+			}
+			at += int64(len(v))
+			d.c.stats.bytes.Add(int64(len(v)))
+		}
+		d.span.Release()
+		if err != nil {
+			return fmt.Errorf("write history at offset %d: %w", at, err)
+		}
+		if at < to {
+			// A long backlog: tell how far it is, at a message boundary.
+			if mark := l.boundaryBefore(at); mark > l.written.Load() {
+				l.written.Store(mark)
+				d.tell()
+			}
+		}
+	}
+	l.written.Store(to)
+	return nil
+}
+
+// writeJournal writes the queued lines. What could not be written stays queued.
+func (d *Durable) writeJournal() error {
+	if d.journal == nil {
+		return nil
+	}
+	d.mu.Lock()
+	lines := d.lines
+	d.lines = d.spare[:0]
+	d.spare = nil
+	d.mu.Unlock()
+	var err error
+	if len(lines) > 0 {
+		if _, err = d.journal.WriteAt(lines, d.position); err == nil {
+			d.position += int64(len(lines))
+			lines = lines[:0]
+		}
+	}
+	d.mu.Lock()
+	if len(lines) > 0 {
+		d.lines = append(lines, d.lines...)
+	} else {
+		d.spare = lines
+	}
+	d.mu.Unlock()
+	return err
+}
+
+// wantSync schedules a sync of what was just written.
+func (c *Committer) wantSync(d *Durable) {
+	if c.interval == 0 {
+		return
+	}
+	c.mu.Lock()
+	c.unsync[d] = struct{}{}
+	if !c.syncing {
+		c.syncing = true
+		// Half the interval, so that the sync itself has the other half.
+		time.AfterFunc(c.interval/2, c.syncRound)
+	}
+	c.mu.Unlock()
+}
+
+// syncRound syncs every session that has unsynced writes, a few at a time.
+func (c *Committer) syncRound() {
+	c.mu.Lock()
+	round := make(chan *Durable, len(c.unsync))
+	for d := range c.unsync {
+		round <- d
+	}
+	clear(c.unsync)
+	c.mu.Unlock()
+	close(round)
+	var wg sync.WaitGroup
+	for range min(syncers, len(round)) {
+		wg.Go(func() {
+			for d := range round {
+				if err := d.sync(); err != nil {
+					d.tell()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c.mu.Lock()
+	c.syncing = len(c.unsync) > 0
+	if c.syncing {
+		time.AfterFunc(c.interval/2, c.syncRound)
+	}
+	c.mu.Unlock()
+}
+
+// sync makes what is written durable. Once it has failed the session stays
+// failed: the kernel may have dropped what could not be written.
+func (d *Durable) sync() error {
+	d.syncing.Lock()
+	defer d.syncing.Unlock()
+	if d.closed {
+		return nil
+	}
+	l := d.log.Load()
+	written := l.written.Load()
+	l.Retain()
+	defer l.Release()
+	var err error
+	if d.journal != nil {
+		err = d.journal.Sync()
+	}
+	if err == nil && l.HasFile() && l.synced.Load() < written {
+		err = l.file.Sync()
+	}
+	d.c.stats.syncs.Add(1)
+	if err != nil {
+		d.c.stats.syncErrors.Add(1)
+		err = fmt.Errorf("sync history: %w", err)
+		d.syncFailed.Store(true)
+		d.setErr(err)
+		return err
+	}
+	if l.synced.Load() < written {
+		l.synced.Store(written)
+	}
+	return nil
+}
