@@ -76,6 +76,9 @@ type Conn struct {
 	// IdleTimeout cuts the connection after this long without a received
 	// byte; 0 = never. Read once, when the connection was accepted (wire.md §8).
 	IdleTimeout time.Duration
+	// Sever, if set, is when the connection must be cut without notice: the
+	// person is banned with the reaction "timer" (login.md §14.2).
+	Sever time.Time
 }
 
 // JoinRequest asks for a seat in a live session.

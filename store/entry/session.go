@@ -39,6 +39,10 @@ type Session struct {
 	// Redeem uses an invite secret for a client on the session's loop; see
 	// RedeemResult. May be nil: no invites.
 	Redeem func(secret string, p *Person) (*Invite, RedeemResult)
+	// CheckInvite says what Redeem would, without using the invite; a client
+	// without a system id passes if the secret is known (login.md §9). May be
+	// nil: no invites.
+	CheckInvite func(secret, systemID string) RedeemResult
 }
 
 // RedeemResult is the outcome of redeeming an invite (login.md §13.1 row 7, 8).
