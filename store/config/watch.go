@@ -1,0 +1,150 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+)
+
+// maxFileSize bounds the file in bytes. Fifty thousand bans fit ten times; more
+// is a wrong file given by mistake.
+const maxFileSize = 16 << 20
+
+// emptyGrace is how long a file that has become empty may stay so before that
+// is believed: editors and scripts truncate first and write afterwards
+// (configuration.md §9.4).
+const emptyGrace = time.Second
+
+// clockGrain is more than the resolution of modification times. A file read so
+// soon after its last change may change again without its time moving.
+const clockGrain = 20 * time.Millisecond
+
+// Load reads the file. A missing one is an error that wraps fs.ErrNotExist;
+// bad lines are in the result's Problems.
+func Load(path string) (*File, error) { return load(path, nil) }
+
+func load(path string, previous *File) (*File, error) {
+	text, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text, previous), nil
+}
+
+func read(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return "", fmt.Errorf("read configuration: %w", err)
+	}
+	if len(text) > maxFileSize {
+		return "", fmt.Errorf("read configuration: %s is larger than %d MiB", path, maxFileSize>>20)
+	}
+	return string(text), nil
+}
+
+// Watcher notices changes of a configuration file.
+// Ownership: one goroutine at a time.
+type Watcher struct {
+	path    string
+	now     func() time.Time
+	current *File
+
+	seen       fs.FileInfo // at the last load, nil = load at the next poll
+	emptySince time.Time   // zero unless the file has become empty
+	failure    string      // last reported error, so that it is told once
+}
+
+// Watch reads the file for the first time. A missing file counts as an empty
+// one, which may appear later. now is the clock.
+func Watch(path string, now func() time.Time) (*Watcher, error) {
+	w := &Watcher{path: path, now: now}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		w.current = Parse(path, "", nil)
+		return w, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	if w.current, err = Load(path); err != nil {
+		return nil, err
+	}
+	w.remember(info)
+	return w, nil
+}
+
+// Current returns what is in force.
+func (w *Watcher) Current() *File { return w.current }
+
+// Poll looks at the file, through symbolic links, and reads it again if its
+// modification time, size or identity differs. changed reports that the
+// content in force is another one than before. On an error, which is returned
+// once and not again until it changes, and while the file is missing, what was
+// in force stays.
+func (w *Watcher) Poll() (current *File, changed bool, err error) {
+	info, err := os.Stat(w.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return w.current, false, nil
+	}
+	if err != nil {
+		return w.current, false, w.once(fmt.Errorf("read configuration: %w", err))
+	}
+	if w.seen != nil && sameState(w.seen, info) {
+		return w.current, false, nil
+	}
+	text, err := read(w.path)
+	if err != nil {
+		return w.current, false, w.once(err)
+	}
+	if w.halfWritten(text) {
+		return w.current, false, nil
+	}
+	w.failure = ""
+	w.remember(info)
+	if text == w.current.text {
+		return w.current, false, nil
+	}
+	w.current = Parse(w.path, text, w.current)
+	return w.current, true, nil
+}
+
+// halfWritten reports whether to wait for the rest of a file that has just
+// become empty.
+func (w *Watcher) halfWritten(text string) bool {
+	if strings.TrimSpace(text) != "" || strings.TrimSpace(w.current.text) == "" {
+		w.emptySince = time.Time{}
+		return false
+	}
+	if w.emptySince.IsZero() {
+		w.emptySince = w.now()
+	}
+	return w.now().Sub(w.emptySince) < emptyGrace
+}
+
+func (w *Watcher) remember(info fs.FileInfo) {
+	w.seen = info
+	if age := w.now().Sub(info.ModTime()); age >= 0 && age < clockGrain {
+		w.seen = nil
+	}
+}
+
+func (w *Watcher) once(err error) error {
+	if err.Error() == w.failure {
+		return nil
+	}
+	w.failure = err.Error()
+	return err
+}
+
+func sameState(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
