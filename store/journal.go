@@ -1,0 +1,277 @@
+package store
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"drawrelay/store/password"
+)
+
+// maxWarnings is how many doubtful lines of one journal are told one by one.
+const maxWarnings = 10
+
+// journalText is what reading a journal yields beside the state it puts into
+// the History.
+type journalText struct {
+	files    []string  // names of the FILE lines, in order
+	clean    cleanStop // of the very last line
+	isClean  bool      // the very last line is a readable one of a clean stop
+	stopped  bool      // the last line is one of a clean stop, readable or not
+	complete bool      // the last line has its line break
+	end      int64     // bytes, without zeros
+	zeros    bool      // zero bytes behind end: a write that a power cut interrupted
+	line     int
+	warnings []string
+	dropped  int // warnings beyond maxWarnings
+}
+
+func (j *journalText) warn(format string, args ...any) {
+	if len(j.warnings) == maxWarnings {
+		j.dropped++
+		return
+	}
+	j.warnings = append(j.warnings, fmt.Sprintf("line %d: ", j.line)+fmt.Sprintf(format, args...))
+}
+
+// readJournal puts the content of a journal into h. It never fails: doubtful
+// lines are ignored with a warning (storage.md §4). now stands for times the
+// journal does not have.
+func (h *History) readJournal(text string, now time.Time) *journalText {
+	j := &journalText{}
+	whole := strings.TrimRight(text, "\x00")
+	j.zeros = len(whole) < len(text)
+	j.end = int64(len(whole))
+	j.complete = whole == "" || strings.HasSuffix(whole, "\n")
+	for rest := whole; rest != ""; {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		j.line++
+		j.stopped, j.isClean = false, false
+		h.readLine(j, strings.TrimSuffix(line, "\r"), now.UTC())
+	}
+	j.isClean = j.isClean && j.complete
+	return j
+}
+
+// readLine applies one line. Fields are split from what only has lost its line
+// break, so that empty ones at the end are not lost (storage.md §4.3).
+func (h *History) readLine(j *journalText, line string, now time.Time) {
+	line = strings.TrimLeft(line, " \t\v\f\r")
+	if comment, ok := strings.CutPrefix(line, "#"); ok {
+		if isCleanStop(comment) {
+			j.stopped = true
+			j.clean, j.isClean = parseCleanStop(comment, h.ID)
+		}
+		return
+	}
+	if trim(line) == "" {
+		return
+	}
+	keyword, params, _ := strings.Cut(line, " ")
+	keyword, params = trim(keyword), strings.TrimLeft(params, " \t\v\f\r")
+	raw := blank(trim(params))
+	switch keyword {
+	case "FILE":
+		j.files = append(j.files, trim(params))
+	case "ALIAS":
+		if h.Alias != "" {
+			j.warn("a second ALIAS is ignored")
+		} else {
+			h.Alias = raw
+		}
+	case "FOUNDER":
+		h.founder = raw
+	case "TITLE":
+		h.title = raw
+	case "PASSWORD":
+		j.hash(&h.passwordHash, keyword, raw)
+	case "OPWORD":
+		j.hash(&h.opwordHash, keyword, raw)
+	case "MAXUSERS":
+		h.maxUsers = int(clamp(number(raw), minUsers, maxUsers))
+	case "AUTORESET":
+		h.autoReset, h.autoResetSet = clamp(number(raw), 0, maxBytes), true
+	case "LIMIT":
+		h.sizeOverride = clamp(number(raw), 0, maxBytes)
+	case "CATCHUP":
+		h.catchupKey = int(clamp(number(raw), 1, maxCatchupKey))
+	case "ARCHIVE":
+		h.readArchive(j, raw)
+	case "FLAGS":
+		var unknown []string
+		if h.flags, unknown = parseFlags(raw); len(unknown) > 0 {
+			j.warn("unknown flags %q are ignored", unknown)
+		}
+	case "OP", "DEOP":
+		setMember(h.authOps, raw, keyword == "OP")
+	case "TRUST", "UNTRUST":
+		setMember(h.authTrusted, raw, keyword == "TRUST")
+	case "ANNOUNCE":
+		h.addAnnouncement(raw)
+	case "UNANNOUNCE":
+		h.removeAnnouncement(raw)
+	case "USER":
+		h.readUser(j, params)
+	case "AUTHNAME":
+		if f, ok := j.fields(keyword, params, 2, 2); ok && f[0] != "" && f[1] != "" {
+			h.authNames[decode(f[0])] = decode(f[1])
+		}
+	case "BAN":
+		h.readBan(j, params)
+	case "UNBAN":
+		if _, ok := h.Bans.Remove(int(number(raw))); !ok {
+			j.warn("UNBAN of a ban that is not there")
+		}
+	case "INV":
+		h.readInvite(j, params, now)
+	case "UNV":
+		if h.Invites.remove(raw) == nil {
+			j.warn("UNV of an invite that is not there")
+		}
+	case "USV":
+		h.readUse(j, params, now)
+	default:
+		j.warn("unknown keyword %q is ignored", keyword)
+	}
+}
+
+// number reads a decimal number of 32 bits; anything else is 0.
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// fields splits params at single spaces into at least lo and at most hi
+// fields. Empty ones beyond hi are dropped.
+func (j *journalText) fields(keyword, params string, lo, hi int) ([]string, bool) {
+	f := strings.Split(params, " ")
+	for len(f) > hi && trim(f[len(f)-1]) == "" {
+		f = f[:len(f)-1]
+	}
+	if len(f) < lo || len(f) > hi {
+		j.warn("%s with %d fields is ignored", keyword, len(f))
+		return nil, false
+	}
+	f[len(f)-1] = trim(f[len(f)-1])
+	return f, true
+}
+
+// hash keeps the old value if the new one is not a supported hash, and never
+// tells a hash.
+func (j *journalText) hash(to *string, keyword, value string) {
+	if value != "" && !password.Valid(value) {
+		j.warn("%s in an unknown format is ignored", keyword)
+		return
+	}
+	*to = value
+}
+
+func (h *History) readArchive(j *journalText, value string) {
+	switch value {
+	case "":
+		h.archive = ArchiveDefault
+	case "0":
+		h.archive = ArchiveDisabled
+	case "1":
+		h.archive = ArchiveEnabled
+	default:
+		j.warn("ARCHIVE %q is ignored", value)
+	}
+}
+
+func (h *History) readUser(j *journalText, params string) {
+	f, ok := j.fields("USER", params, 2, 2)
+	if !ok {
+		return
+	}
+	id, name := number(f[0]), decode(f[1])
+	if !validUser(int(id)) || name == "" {
+		j.warn("USER with id %q or an empty name is ignored", f[0])
+		return
+	}
+	h.IDs.remember(uint8(id), name)
+}
+
+// readBan reads BAN␣id␣name␣ip␣authid␣by␣sid; older journals lack the last.
+func (h *History) readBan(j *journalText, params string) {
+	f, ok := j.fields("BAN", params, 5, 6)
+	if !ok {
+		return
+	}
+	b := Ban{ID: int(number(f[0])), Name: decode(f[1]), AuthID: decode(f[3]), By: decode(f[4])}
+	if len(f) == 6 {
+		b.SystemID = decode(f[5])
+	}
+	if f[2] != "" {
+		addr, err := netip.ParseAddr(f[2])
+		if err != nil {
+			j.warn("BAN: address %q is ignored", f[2])
+		}
+		b.Addr = addr
+	}
+	if b.ID <= 0 {
+		j.warn("BAN with number %q is ignored", f[0])
+		return
+	}
+	if _, ok := h.Bans.Add(b, nil); !ok {
+		j.warn("BAN %d is ignored: it is empty, known already or one too many", b.ID)
+	}
+}
+
+// readInvite reads INV␣secret␣at␣uses[,trust][,op][␣creator].
+func (h *History) readInvite(j *journalText, params string, now time.Time) {
+	f, ok := j.fields("INV", params, 3, 4)
+	if !ok {
+		return
+	}
+	v := &Invite{Secret: f[0], At: now}
+	if v.Secret == "" {
+		j.warn("INV without a secret is ignored")
+		return
+	}
+	if at, ok := parseInviteTime(f[1]); ok {
+		v.At = at
+	}
+	uses, options, _ := strings.Cut(f[2], ",")
+	v.MaxUses = inviteUses(int(number(uses)))
+	for option := range strings.SplitSeq(options, ",") {
+		switch option {
+		case "":
+		case "trust":
+			v.Trust = true
+		case "op":
+			v.Op = true
+		default:
+			j.warn("INV: unknown option %q is ignored", option)
+		}
+	}
+	if len(f) == 4 {
+		v.Creator = decode(f[3])
+	}
+	if len(h.Invites.invites) >= maxInvites && h.Invites.Find(v.Secret) == nil {
+		j.warn("INV beyond %d invites is ignored", maxInvites)
+		return
+	}
+	h.Invites.put(v)
+}
+
+// readUse reads USV␣secret␣clientkey␣name.
+func (h *History) readUse(j *journalText, params string, now time.Time) {
+	f, ok := j.fields("USV", params, 3, 3)
+	if !ok {
+		return
+	}
+	name := ""
+	if f[2] != "?" {
+		name = decode(f[2])
+	}
+	if !h.Invites.use(f[0], decode(f[1]), name, now) {
+		j.warn("USV of an invite that is not there")
+	}
+}
