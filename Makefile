@@ -1,0 +1,68 @@
+# Everything is built with Go only. `make run` starts a server, `make test` checks it.
+
+VERSION    ?= 0.1.0
+LDFLAGS    := -s -w -X main.version=$(VERSION)
+GO         ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
+PLATFORMS  := linux/amd64 linux/arm64 linux/arm darwin/arm64 freebsd/amd64 windows/amd64
+FUZZTIME   ?= 30s
+BENCH      ?= .
+OLD        ?= bench-old.out
+
+.PHONY: build run test race fuzz crash bench bench-compare lint vuln cover check dist clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/drawpile-srv ./perf
+
+run: build
+	bin/drawpile-srv --data data
+
+test:
+	$(GO) test $(TESTFLAGS) ./...
+
+race:
+	$(GO) test -race -short $(TESTFLAGS) ./...
+
+# Every fuzz target for FUZZTIME each.
+fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; done
+
+# Long runs of the tests that crash the store or the server at random points.
+crash:
+	$(GO) test -count=1 -run 'Crash|Kill|PowerCut' -timeout 60m ./store/... ./cmd/... -crash=10000
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=6 ./... | tee bench.out
+
+# Compares bench.out with OLD.
+bench-compare: bench
+	$(GO) run golang.org/x/perf/cmd/benchstat@latest $(OLD) bench.out
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+vuln:
+	$(GO) run $(GOVULNCHECK) ./...
+
+cover:
+	$(GO) test -short -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -1
+
+check: lint test
+
+# Static binaries for all platforms, in dist/.
+dist:
+	@for p in $(PLATFORMS); do os=$${p%/*}; arch=$${p#*/}; ext=; \
+	  if [ $$os = windows ]; then ext=.exe; fi; echo "$$p"; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' \
+	    -o dist/drawpile-srv-$(VERSION)-$$os-$$arch$$ext ./cmd/drawpile-srv || exit 1; done
+
+clean:
+	rm -rf bin dist bench.out cover.out

@@ -1,0 +1,65 @@
+// Command drawpile-srv is a server for shared drawing sessions that takes the
+// place of the Drawpile dedicated server: same options, files and protocol.
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// Exit statuses (configuration.md §2.4).
+const (
+	exitOK     = 0
+	exitFailed = 1
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program; it returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	if isRoot() {
+		fmt.Fprintln(stderr, "drawpile-srv: warning: this program should not be run as root")
+	}
+	o, err := parseOptions(args)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	switch {
+	case o.help:
+		printHelp(stdout)
+		return exitOK
+	case o.version:
+		printVersion(stdout)
+		return exitOK
+	case o.generateKey:
+		if err := generateCryptKey(stdout, rand.Reader); err != nil {
+			return fail(stderr, err)
+		}
+		return exitOK
+	}
+
+	ignoreSignals()
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	reload := make(chan os.Signal, 1)
+	if len(reloadSignals) > 0 {
+		signal.Notify(reload, reloadSignals...)
+	}
+	p, err := start(o, stderr, time.Now)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return p.serve(stop, reload)
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "drawpile-srv: %v\n", err)
+	return exitFailed
+}

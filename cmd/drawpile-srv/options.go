@@ -1,0 +1,381 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"drawrelay/store"
+	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
+)
+
+// defaultPort is the TCP port of the protocol (configuration.md §6).
+const defaultPort = 27750
+
+// cryptKeySize is the length of --crypt-key in bytes.
+const cryptKeySize = 32
+
+// maxLoops bounds --loops: more loops than any machine has cores only cost
+// memory.
+const maxLoops = 256
+
+// table lists all options: those of the reference (configuration.md §2.2) and
+// our own.
+var table = []option{
+	{name: "help", short: 'h', help: "show this text"},
+	{name: "help-all", help: "show this text"},
+	{name: "version", short: 'v', help: "show the version"},
+	{name: "port", short: 'p', arg: "port", help: "TCP port, 1 to 65535 (default 27750)"},
+	{name: "listen", short: 'l', arg: "address", help: "IP address to listen at (default: all)"},
+	{name: "websocket-port", arg: "port", help: "WebSocket port, 0 = none", later: "WebSocket"},
+	{name: "websocket-listen", arg: "address", help: "IP address to listen at for WebSocket", later: "WebSocket"},
+	{name: "local-host", arg: "name", help: "host name of this server, as clients know it"},
+	{name: "announce-port", arg: "port", help: "port to announce to listing servers", later: "announcing sessions"},
+	{name: "ssl-cert", arg: "file", help: "TLS certificate chain, PEM"},
+	{name: "ssl-key", arg: "file", help: "TLS private key, PEM"},
+	{name: "ssl-key-algorithm", arg: "name", help: "guess, rsa, ec, dsa or dh (default guess)"},
+	{name: "record", arg: "path", help: "record sessions to files", later: "recording on the server"},
+	{name: "web-admin-port", arg: "port", help: "port of the admin API, 0 = off", later: "the admin API"},
+	{name: "web-admin-auth", arg: "user:password", help: "credentials for the admin API", later: "the admin API"},
+	{name: "web-admin-access", arg: "address", help: "who may use the admin API", later: "the admin API"},
+	{name: "web-admin-allowed-origin", arg: "origin", help: "web pages that may use the admin API", later: "the admin API"},
+	{name: "database", short: 'd', arg: "file", help: "configuration database", later: "the configuration database"},
+	{name: "config", short: 'c', arg: "file", help: "configuration file"},
+	{name: "sessions", short: 's', arg: "folder", help: "keep sessions in files there (default: in memory)"},
+	{name: "templates", short: 't', arg: "folder", help: "session templates", later: "session templates"},
+	{name: "extauth", arg: "url", help: "external authentication server", later: "external authentication"},
+	{name: "crypt-key", arg: "base64", help: "key for the encrypted export of session bans"},
+	{name: "generate-crypt-key", help: "print a key for --crypt-key"},
+	{name: "report-url", arg: "url", help: "receiver of abuse reports", later: "abuse reports"},
+	{name: "gui", help: "start with windows", later: "a graphical interface"},
+	{name: "no-gui", help: "start without windows, as always"},
+	{name: "remote", arg: "url", help: "administer another server with windows", later: "a graphical interface"},
+
+	{name: "data", arg: "folder", own: true, help: "keep everything there: sessions in files, and a self-signed\n" +
+		"certificate for TLS unless another is given"},
+	{name: "no-tls", own: true, help: "no TLS with --data"},
+	{name: "log-format", arg: "form", own: true, help: "text or json (default text)"},
+	{name: "pprof", arg: "[address:]port", own: true, help: "serve profiles there over HTTP; only a port means 127.0.0.1"},
+	{name: "loops", arg: "number", own: true, help: "event loops (default: one per core, at most 4)"},
+	{name: "transport", arg: "kind", own: true, help: "auto, poll or goroutine (default auto)"},
+	{name: "sync-interval", arg: "duration", own: true, help: "at most this long until what was received is on the disk, in s,\n" +
+		"or with a unit like 200ms (default 1s); 0 = before it is passed on"},
+}
+
+// options are the checked options of a start.
+type options struct {
+	help, version, generateKey bool
+
+	port      int
+	listen    netip.Addr // zero = all addresses
+	localHost string
+
+	certFile, keyFile string // both or none
+	selfSigned        string // folder of the self-signed pair, empty = none
+	keyAlgorithm      string // guess, rsa, ec, dsa or dh
+
+	config   string
+	sessions string // empty = in memory
+	cryptKey []byte // nil = none
+
+	logFormat    serverlog.Format
+	pprof        netip.AddrPort // zero = off
+	loops        int            // 0 = default
+	transport    string         // auto, poll or goroutine
+	syncInterval time.Duration
+
+	warnings []string // about options without effect that the reference takes
+}
+
+// parseOptions reads and checks a command line in the order of
+// configuration.md §2.3.
+func parseOptions(args []string) (*options, error) {
+	g, extra, err := splitArguments(args, table)
+	if err != nil {
+		return nil, err
+	}
+	o := &options{
+		help: g.has("help") || g.has("help-all"), version: g.has("version"), generateKey: g.has("generate-crypt-key"),
+		port: defaultPort, localHost: g["local-host"], config: g["config"], sessions: g["sessions"],
+		keyAlgorithm: "guess", transport: "auto", syncInterval: store.DefaultSyncInterval,
+	}
+	if o.help || o.version {
+		return o, nil
+	}
+	if err := checkAvailable(g); err != nil {
+		return nil, err
+	}
+	if o.generateKey {
+		return o, nil
+	}
+	if len(extra) > 0 {
+		o.warn("ignoring %q: only options have a meaning", extra)
+	}
+	for _, check := range []func(given) error{
+		o.checkStore, o.checkCryptKey, o.checkPort, o.checkListen, o.checkTLS, o.checkOwn,
+	} {
+		if err := check(g); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func (o *options) warn(format string, args ...any) {
+	o.warnings = append(o.warnings, fmt.Sprintf(format, args...))
+}
+
+// checkAvailable refuses options whose feature is missing, after checking
+// their value, so that a wrong one is told apart.
+func checkAvailable(g given) error {
+	for i := range table {
+		o := &table[i]
+		if o.later == "" || !g.has(o.name) {
+			continue
+		}
+		value := g[o.name]
+		if err := checkLater(o.name, value); err != nil {
+			return err
+		}
+		if off, ok := meansOff[o.name]; ok && value == off {
+			continue
+		}
+		if o.later == graphical {
+			return fmt.Errorf("--%s: this server has no graphical interface; remove the option", o.name)
+		}
+		return fmt.Errorf("--%s %s: %s is not available in this version yet; remove the option", o.name, value, o.later)
+	}
+	return nil
+}
+
+// graphical is the feature that will never be available.
+const graphical = "a graphical interface"
+
+// meansOff are values that switch a missing feature off.
+var meansOff = map[string]string{"websocket-port": "0", "web-admin-port": "0", "report-url": ""}
+
+// checkLater checks values of options that are not acted upon yet.
+func checkLater(name, value string) error {
+	switch name {
+	case "websocket-port":
+		if n, err := settings.ParseInt(value); err != nil || n < 0 || n > 65535 {
+			return fmt.Errorf("--websocket-port %s: write a port from 0 to 65535", value)
+		}
+	case "websocket-listen":
+		if _, err := netip.ParseAddr(value); err != nil {
+			return fmt.Errorf("--websocket-listen %s: write an IP address", value)
+		}
+	case "announce-port":
+		if n, err := settings.ParseInt(value); err != nil || n > 65535 {
+			return fmt.Errorf("--announce-port %s: write a port up to 65535", value)
+		}
+	case "extauth":
+		return checkExtAuth(value)
+	}
+	return nil
+}
+
+// checkExtAuth applies the rules for the external authentication server
+// (configuration.md §2.2): the public one has exactly one right address.
+func checkExtAuth(value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--extauth %s: write an http or https URL", value)
+	}
+	host := strings.ToLower(u.Hostname())
+	if host != "drawpile.net" && !strings.HasSuffix(host, ".drawpile.net") {
+		return nil
+	}
+	if u.Scheme != "https" || host != "drawpile.net" || u.EscapedPath() != "/api/ext-auth/" || u.Port() != "" && u.Port() != "443" {
+		return fmt.Errorf("--extauth %s: write https://drawpile.net/api/ext-auth/", value)
+	}
+	return nil
+}
+
+func (o *options) checkStore(g given) error {
+	for _, name := range []string{"config", "sessions", "data"} {
+		if g.has(name) && g[name] == "" {
+			return fmt.Errorf("--%s: write a path", name)
+		}
+	}
+	return nil
+}
+
+func (o *options) checkCryptKey(g given) error {
+	value := g["crypt-key"]
+	if value == "" {
+		return nil
+	}
+	key, err := base64.StdEncoding.DecodeString(value)
+	if err == nil && len(key) != cryptKeySize {
+		err = fmt.Errorf("%d bytes instead of %d", len(key), cryptKeySize)
+	}
+	if err != nil {
+		// The key itself is a secret.
+		return fmt.Errorf("--crypt-key: %w; write what --generate-crypt-key prints", err)
+	}
+	o.cryptKey = key
+	return nil
+}
+
+func (o *options) checkPort(g given) error {
+	if !g.has("port") {
+		return nil
+	}
+	n, err := settings.ParseInt(g["port"])
+	if err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("--port %s: write a port from 1 to 65535", g["port"])
+	}
+	o.port = n
+	return nil
+}
+
+func (o *options) checkListen(g given) error {
+	if !g.has("listen") {
+		return nil
+	}
+	addr, err := netip.ParseAddr(g["listen"])
+	if err != nil {
+		return fmt.Errorf("--listen %s: write an IP address", g["listen"])
+	}
+	o.listen = addr
+	return nil
+}
+
+func (o *options) checkTLS(g given) error {
+	cert, key := g["ssl-cert"], g["ssl-key"]
+	switch {
+	case cert != "" && key != "":
+		if g.has("no-tls") {
+			return errors.New("--no-tls contradicts --ssl-cert and --ssl-key; remove one or the others")
+		}
+		o.certFile, o.keyFile = cert, key
+	case cert != "" || key != "":
+		o.warn("no TLS: --ssl-cert and --ssl-key work only together, and only one of them was given")
+	case g.has("data") && !g.has("no-tls"):
+		o.selfSigned = filepath.Join(g["data"], "tls")
+	}
+	if !g.has("ssl-key-algorithm") {
+		return nil
+	}
+	if o.certFile == "" {
+		o.warn("--ssl-key-algorithm has no effect without --ssl-cert and --ssl-key")
+		return nil
+	}
+	switch o.keyAlgorithm = strings.ToLower(g["ssl-key-algorithm"]); o.keyAlgorithm {
+	case "guess", "rsa", "ec", "dsa", "dh":
+		return nil
+	}
+	return fmt.Errorf("--ssl-key-algorithm %s: write guess, rsa, ec, dsa or dh", g["ssl-key-algorithm"])
+}
+
+// checkOwn reads the options that the reference does not have.
+func (o *options) checkOwn(g given) error {
+	if g.has("data") && !g.has("sessions") {
+		o.sessions = filepath.Join(g["data"], "sessions")
+	}
+	if err := o.checkForms(g); err != nil {
+		return err
+	}
+	if g.has("loops") {
+		n, err := settings.ParseInt(g["loops"])
+		if err != nil || n < 1 || n > maxLoops {
+			return fmt.Errorf("--loops %s: write a number from 1 to %d", g["loops"], maxLoops)
+		}
+		o.loops = n
+	}
+	if g.has("sync-interval") {
+		d, err := parseInterval(g["sync-interval"])
+		if err != nil {
+			return fmt.Errorf("--sync-interval %s: write a duration from 0 to 1h, as in 200ms or 2s", g["sync-interval"])
+		}
+		o.syncInterval = d
+	}
+	if g.has("pprof") {
+		at, err := parsePprof(g["pprof"])
+		if err != nil {
+			return fmt.Errorf("--pprof %s: %w", g["pprof"], err)
+		}
+		o.pprof = at
+		if !at.Addr().IsLoopback() {
+			o.warn("profiles are open to everybody who can reach %v", at)
+		}
+	}
+	return nil
+}
+
+func (o *options) checkForms(g given) error {
+	switch form := g["log-format"]; {
+	case !g.has("log-format") || form == "text":
+	case form == "json":
+		o.logFormat = serverlog.FormatJSON
+	default:
+		return fmt.Errorf("--log-format %s: write text or json", form)
+	}
+	if !g.has("transport") {
+		return nil
+	}
+	switch o.transport = g["transport"]; o.transport {
+	case "auto", "poll", "goroutine":
+		return nil
+	}
+	return fmt.Errorf("--transport %s: write auto, poll or goroutine", o.transport)
+}
+
+// maxSyncInterval bounds --sync-interval: whoever does not care at all keeps
+// sessions in memory.
+const maxSyncInterval = time.Hour
+
+// parseInterval reads a duration in Go's form or the settings' form.
+func parseInterval(text string) (time.Duration, error) {
+	d, err := settings.ParseDuration(text)
+	if err != nil {
+		if d, err = time.ParseDuration(text); err != nil {
+			return 0, err
+		}
+	}
+	if d < 0 || d > maxSyncInterval {
+		return 0, settings.ErrRange
+	}
+	return d, nil
+}
+
+// parsePprof reads PORT or ADDRESS:PORT. Without an address it is loopback:
+// profiles tell about everything in memory, so anything else must be spelled
+// out.
+func parsePprof(text string) (netip.AddrPort, error) {
+	host, portText := "127.0.0.1", strings.TrimPrefix(text, ":")
+	if i := strings.LastIndexByte(text, ':'); i > 0 {
+		host, portText = strings.Trim(text[:i], "[]"), text[i+1:]
+		if host == "localhost" {
+			host = "127.0.0.1"
+		}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, errors.New("write PORT or ADDRESS:PORT with an IP address")
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || port == 0 {
+		return netip.AddrPort{}, errors.New("write a port from 1 to 65535")
+	}
+	return netip.AddrPortFrom(addr, uint16(port)), nil
+}
+
+// generateCryptKey prints a key for --crypt-key.
+func generateCryptKey(w io.Writer, random io.Reader) error {
+	key := make([]byte, cryptKeySize)
+	if _, err := io.ReadFull(random, key); err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	_, err := fmt.Fprintln(w, base64.StdEncoding.EncodeToString(key))
+	return err
+}

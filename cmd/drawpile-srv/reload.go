@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"drawrelay/store/config"
+	"drawrelay/store/keypair"
+	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
+)
+
+// pollInterval is how often files are looked at when nobody asks
+// (configuration.md §9.4 wants at least every 5 s).
+const pollInterval = time.Second
+
+// reloader keeps what the configuration and TLS files say up to date. Safe for
+// any goroutine except relay loops: it may read files.
+type reloader struct {
+	log      *serverlog.Log
+	settings *settings.Source
+	pair     *keypair.Pair // nil = no TLS
+	now      func() time.Time
+
+	file atomic.Pointer[config.File] // in force, never nil
+
+	mu      sync.Mutex      // one look at a time
+	watcher *config.Watcher // nil = no file
+}
+
+// newReloader reads the configuration file for the first time. Mistakes in it
+// are returned as the error; what is only odd is returned as warnings.
+func newReloader(path string, now func() time.Time) (r *reloader, warnings []string, err error) {
+	r = &reloader{now: now}
+	file := config.Parse("", "", nil)
+	if path != "" {
+		if r.watcher, err = config.Watch(path, now); err != nil {
+			return nil, nil, err
+		}
+		file = r.watcher.Current()
+		if err := file.Check(); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.file.Store(file)
+	r.settings = settings.NewSource(file.Settings)
+	for i := range file.Problems {
+		warnings = append(warnings, file.Problems[i].Error())
+	}
+	return r, warnings, nil
+}
+
+// check looks at the configuration file and puts changes in force. It costs
+// one stat if there are none.
+func (r *reloader) check() {
+	if r.watcher == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	file, changed, err := r.watcher.Poll()
+	if err != nil {
+		r.put(serverlog.Error, fmt.Sprintf("The settings stay as they were: %v", err))
+		return
+	}
+	if !changed {
+		return
+	}
+	r.file.Store(file)
+	r.settings.Set(file.Settings)
+	r.put(serverlog.Info, "Reloaded "+file.Path)
+	for i := range file.Problems {
+		r.put(serverlog.Warn, file.Problems[i].Error())
+	}
+}
+
+// checkAll looks at all files at once, as SIGHUP asks for.
+func (r *reloader) checkAll() {
+	r.check()
+	r.checkPair()
+}
+
+func (r *reloader) checkPair() {
+	if r.pair == nil {
+		return
+	}
+	tried, err := r.pair.ReloadIfChanged()
+	switch {
+	case err != nil:
+		r.put(serverlog.Error, fmt.Sprintf("The TLS certificate stays as it was: %v", err))
+	case tried:
+		r.put(serverlog.Info, fmt.Sprintf("Reloaded the TLS certificate, valid for %d days", r.pair.DaysLeft(r.now())))
+	}
+}
+
+// run looks at the files until stop is closed.
+func (r *reloader) run(stop <-chan struct{}) {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.checkAll()
+		case <-stop:
+			return
+		}
+	}
+}
+
+func (r *reloader) put(level serverlog.Level, text string) {
+	r.log.Put(serverlog.Entry{Level: level, Topic: serverlog.Status, Message: strings.ReplaceAll(text, "\n", "; ")})
+}

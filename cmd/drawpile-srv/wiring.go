@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"drawrelay/login"
+	"drawrelay/relay"
+	"drawrelay/store"
+	"drawrelay/store/dirlock"
+	"drawrelay/store/serverlog"
+)
+
+// Bounds of an orderly stop (configuration.md §4): containers kill after 10 s.
+const (
+	// stopTimeout is how long clients may take to go, and files to be synced.
+	stopTimeout = 4 * time.Second
+	// hardStop ends the process whatever it is doing.
+	hardStop = 9 * time.Second
+	// echo is how long after the first signal others are taken for the same
+	// one: timeout(1) and terminals signal the process and its group.
+	echo = 500 * time.Millisecond
+	// logTimeout is how long a stuck standard error may hold up the end.
+	logTimeout = 500 * time.Millisecond
+)
+
+// process is a running server.
+type process struct {
+	log      *serverlog.Log
+	stderr   io.Writer
+	store    *store.Store
+	lock     *dirlock.Lock // nil = sessions in memory
+	relay    *relay.Server
+	login    *login.Server
+	reloader *reloader
+	profiles io.Closer // nil = no profiles
+	quit     chan struct{}
+}
+
+// start brings a server up in the order of configuration.md §2.3. What has been
+// started is stopped again when a later step fails.
+func start(o *options, stderr io.Writer, now func() time.Time) (p *process, err error) {
+	reloader, warnings, err := newReloader(o.config, now)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := loadKeyPair(o, now())
+	if err != nil {
+		return nil, err
+	}
+	reloader.pair = pair
+	setProcessors(o)
+
+	p = &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, quit: make(chan struct{})}
+	reloader.log = p.log
+	defer func() {
+		if err != nil {
+			p.abandon()
+		}
+	}()
+	for _, text := range append(warnings, o.warnings...) {
+		p.put(serverlog.Warn, text)
+	}
+	if err := p.openSessions(o, now); err != nil {
+		return nil, err
+	}
+	listener, err := listenTCP(context.Background(), o.listen, o.port)
+	if err != nil {
+		return nil, err
+	}
+	if o.pprof.IsValid() {
+		if p.profiles, err = serveProfiles(o.pprof); err != nil {
+			_ = listener.Close()
+			return nil, err
+		}
+		p.put(serverlog.Info, fmt.Sprintf("Serving profiles at http://%v/debug/pprof/", o.pprof))
+	}
+	p.startLogin(o, now)
+	address, port := listenerAddress(listener)
+	p.put(serverlog.Info, fmt.Sprintf("Started listening for TCP connections on port %d at address %s", port, address))
+	go p.accept(listener)
+	go reloader.run(p.quit)
+	return p, nil
+}
+
+// openSessions opens the store, starts the relay and brings stored sessions to
+// life.
+func (p *process) openSessions(o *options, now func() time.Time) (err error) {
+	settings := p.reloader.settings
+	if o.sessions != "" {
+		if err := store.OS.MkdirAll(o.sessions, dataPerm); err != nil {
+			return fmt.Errorf("make the session folder: %w", err)
+		}
+		if p.lock, err = dirlock.Acquire(o.sessions); err != nil {
+			return fmt.Errorf("%w; stop it or choose another --sessions", err)
+		}
+	}
+	p.store, err = store.Open(store.Options{
+		Dir: o.sessions, FS: store.OS, Log: p.log, Now: now, SyncInterval: o.syncInterval,
+		Grace: store.DefaultGrace, Archive: func() bool { return settings.Get().Archive },
+	})
+	if err != nil {
+		return fmt.Errorf("open the session folder: %w", err)
+	}
+	histories, err := p.store.Load()
+	if err != nil {
+		return fmt.Errorf("load sessions: %w", err)
+	}
+	config := relayConfig(o)
+	config.Store, config.Settings, config.Log, config.Now = p.store, settings, p.log, now
+	if p.relay, err = relay.New(config); err != nil {
+		return err
+	}
+	for _, h := range histories {
+		if err := p.relay.Adopt(h); err != nil {
+			// Its files stay as they are; the others are still welcome.
+			p.put(serverlog.Error, err.Error())
+			if err := h.Close(); err != nil {
+				p.put(serverlog.Error, err.Error())
+			}
+		}
+	}
+	return nil
+}
+
+var transports = map[string]relay.Transport{
+	"auto": relay.TransportAuto, "poll": relay.TransportPoll, "goroutine": relay.TransportGoroutine,
+}
+
+// relayConfig returns what the options say about the relay.
+func relayConfig(o *options) relay.Config {
+	return relay.Config{Loops: o.loops, Transport: transports[o.transport], CryptKey: o.cryptKey}
+}
+
+func (p *process) startLogin(o *options, now func() time.Time) {
+	config := login.Config{
+		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
+		Users: accounts{p.reloader}, Bans: bans{p.reloader},
+		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
+	}
+	if pair := p.reloader.pair; pair != nil {
+		shared := tlsConfig(pair)
+		config.TLS = func() *tls.Config { return shared }
+	}
+	p.login = login.New(config)
+}
+
+// accept serves connections until the listener is closed.
+func (p *process) accept(l net.Listener) {
+	if err := p.login.Serve(freshListener{l, p.reloader}); err != nil {
+		p.put(serverlog.Error, fmt.Sprintf("No longer accepting connections: %v", err))
+	}
+}
+
+// serve waits for signals and returns the exit status after an orderly stop.
+func (p *process) serve(stop, reload <-chan os.Signal) int {
+	for {
+		select {
+		case <-reload:
+			p.reloader.checkAll()
+		case <-stop:
+			return p.stop(stop)
+		}
+	}
+}
+
+// stop tells everybody to go and makes files durable. A second signal cuts the
+// time short that clients have for it.
+func (p *process) stop(again <-chan os.Signal) int {
+	hard := time.AfterFunc(hardStop, func() {
+		fmt.Fprintln(p.stderr, "drawpile-srv: stopping took too long, giving up")
+		os.Exit(exitFailed)
+	})
+	defer hard.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	stopped := make(chan struct{})
+	defer close(stopped)
+	go func() {
+		for first := time.Now(); ; {
+			select {
+			case <-again:
+				if time.Since(first) >= echo {
+					cancel()
+				}
+			case <-stopped:
+				return
+			}
+		}
+	}()
+
+	p.put(serverlog.Info, fmt.Sprintf("Stopping server and kicking out %d users...", p.login.InLogin()+p.relay.Members()))
+	close(p.quit)
+	status := exitOK
+	// Login first: it closes the listeners and hands out no more seats.
+	if err := p.login.Stop(ctx); err != nil {
+		p.put(serverlog.Warn, fmt.Sprintf("Some clients did not finish their login in time: %v", err))
+	}
+	if err := p.relay.Stop(ctx); err != nil {
+		p.put(serverlog.Warn, fmt.Sprintf("Some clients did not go in time: %v", err))
+	}
+	if err := p.store.Close(); err != nil {
+		p.put(serverlog.Error, fmt.Sprintf("Closing the session files: %v", err))
+		status = exitFailed
+	}
+	p.release()
+	p.put(serverlog.Info, "Server stopped.")
+	p.log.Close(logTimeout)
+	return status
+}
+
+// abandon undoes a start that failed half-way.
+func (p *process) abandon() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if p.relay != nil {
+		_ = p.relay.Stop(ctx) // nobody is connected; the start has failed anyway
+	}
+	if p.store != nil {
+		_ = p.store.Close() // the error of the start is the one to tell
+	}
+	p.release()
+	p.log.Close(logTimeout)
+}
+
+func (p *process) release() {
+	if p.profiles != nil {
+		_ = p.profiles.Close() // only readers of profiles notice
+	}
+	if p.lock != nil {
+		_ = p.lock.Release() // ends with the process anyway
+	}
+}
+
+func (p *process) put(level serverlog.Level, text string) { p.reloader.put(level, text) }
+
+// setProcessors gives Go enough processors that a loop returning from the
+// kernel never waits for one that computes hashes (relay-design.md §9). An
+// explicit GOMAXPROCS wins.
+func setProcessors(o *options) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return
+	}
+	config := relayConfig(o)
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + config.LoopCount() + login.HashWorkers())
+}
