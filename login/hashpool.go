@@ -1,0 +1,94 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+
+	"drawrelay/store/password"
+)
+
+// hashPool computes password hashes on a fixed number of locked OS threads of
+// low priority, so that a flood of logins cannot slow down drawing
+// (relay-design.md §9). Work that finds all threads busy waits for its turn,
+// in order.
+type hashPool struct {
+	size  int
+	start sync.Once
+	jobs  chan func()
+	quit  chan struct{}
+	end   sync.Once
+}
+
+var errHashClosed = errors.New("hash password: the server stops")
+
+// newHashPool returns a pool; its threads start with the first work.
+func newHashPool(size int) *hashPool {
+	return &hashPool{size: size, jobs: make(chan func()), quit: make(chan struct{})}
+}
+
+// close ends the threads. Work in progress is finished, waiting work fails.
+func (p *hashPool) close() {
+	p.start.Do(func() {}) // none will start
+	p.end.Do(func() { close(p.quit) })
+}
+
+// check reports whether pass matches the stored hash.
+func (p *hashPool) check(ctx context.Context, stored, pass string) (ok bool, err error) {
+	return pooled(ctx, p, func() (bool, error) { return password.Check(stored, pass), nil })
+}
+
+// hash makes a new hash of pass.
+func (p *hashPool) hash(ctx context.Context, pass string) (string, error) {
+	return pooled(ctx, p, func() (string, error) { return password.Hash(pass) })
+}
+
+// pooled runs f on one of the pool's threads. It returns early when ctx ends.
+func pooled[T any](ctx context.Context, p *hashPool, f func() (T, error)) (v T, err error) {
+	p.start.Do(func() {
+		for range p.size {
+			go p.work()
+		}
+	})
+	type answer struct {
+		v   T
+		err error
+	}
+	answers := make(chan answer, 1)
+	job := func() {
+		if ctx.Err() != nil {
+			return // nobody waits any more
+		}
+		v, err := f()
+		answers <- answer{v, err}
+	}
+	select {
+	case p.jobs <- job:
+	case <-ctx.Done():
+		return v, ctx.Err()
+	case <-p.quit:
+		return v, errHashClosed
+	}
+	select {
+	case a := <-answers:
+		return a.v, a.err
+	case <-ctx.Done():
+		return v, ctx.Err()
+	}
+}
+
+// work is one thread. It stays locked to its goroutine and ends with it, so
+// its priority never leaks to other goroutines.
+func (p *hashPool) work() {
+	runtime.LockOSThread()
+	lowerPriority()
+	for {
+		select {
+		case job := <-p.jobs:
+			job()
+		case <-p.quit:
+			return
+		}
+	}
+}
