@@ -22,6 +22,9 @@ type outlet interface {
 	// setRunning starts or stops the delivery of history to all members. While
 	// it is stopped direct messages still flow.
 	setRunning(running bool)
+	// current reports whether a direct message queued for the member now would
+	// reach it after the newest message of the history.
+	current(s *seat) bool
 	// skipToEnd moves a member's position to the end of the history, so that
 	// it is not sent what is there already.
 	skipToEnd(s *seat)
@@ -32,6 +35,10 @@ type outlet interface {
 	// abort closes the connection at once, without a message. The caller has
 	// already removed the seat from the session.
 	abort(s *seat)
+	// offload runs work, which may block or compute for long, off the loop, and
+	// then done on the owner loop, unless the session has ended by then. work
+	// must not touch the session.
+	offload(work, done func())
 	// publish makes the session's changed description known to the directory.
 	publish()
 	// end is called once the session is over: all members have been detached.

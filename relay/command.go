@@ -1,0 +1,153 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+
+	"drawrelay/frame"
+	"drawrelay/store"
+	"drawrelay/store/entry"
+)
+
+// permission is who may give a command (commands.md §2.2).
+type permission uint8
+
+const (
+	anyone permission = iota
+	deputyLevel
+	opLevel
+	modLevel
+)
+
+// commandSpec is a command of members. run returns what is answered as an
+// error; successful commands are not answered.
+type commandSpec struct {
+	need permission
+	run  func(s *session, st *seat, c frame.Command) error
+}
+
+var commands map[string]commandSpec
+
+func init() {
+	commands = map[string]commandSpec{
+		"init-begin":    {opLevel, (*session).initBegin},
+		"init-complete": {opLevel, (*session).initComplete},
+		"init-cancel":   {opLevel, (*session).initCancel},
+		"sessionconf":   {opLevel, (*session).sessionConf},
+		"kick-user":     {deputyLevel, (*session).kickUser},
+		"gain-op":       {anyone, (*session).gainOp},
+		"kill-session":  {modLevel, (*session).killSession},
+		"remove-ban":    {opLevel, (*session).removeBan},
+		"mute":          {opLevel, (*session).mute},
+		"export-bans":   {opLevel, (*session).exportBans},
+		"import-bans":   {opLevel, (*session).importBans},
+		"auth-list":     {opLevel, (*session).authList},
+		"invite-create": {opLevel, (*session).inviteCreate},
+		"invite-remove": {opLevel, (*session).inviteRemove},
+	}
+}
+
+// command runs a member's command (commands.md §8).
+func (s *session) command(st *seat, c frame.Command) {
+	spec, ok := commands[c.Name]
+	if !ok {
+		s.commandError(st, c.Name, "Unknown command")
+		return
+	}
+	switch {
+	case spec.need == modLevel && !st.person.Moderator():
+		s.commandError(st, c.Name, "Not a moderator")
+	case spec.need == opLevel && !st.operator():
+		s.commandError(st, c.Name, "Not a session owner")
+	case spec.need == deputyLevel && !st.operator() && !s.deputy(st):
+		s.commandError(st, c.Name, "Not a session owner or a deputy")
+	default:
+		if err := spec.run(s, st, c); err != nil {
+			s.commandError(st, c.Name, err.Error())
+		}
+	}
+}
+
+func (s *session) commandError(st *seat, name, text string) {
+	s.tell(st, frame.Object{"type": "error", "message": name + ": " + text})
+}
+
+func (s *session) deputy(st *seat) bool { return st.trusted && s.flag(store.Deputies) }
+
+// Errors of naming a user.
+var (
+	errUserArgument = errors.New("invalid user ID or name")
+	errNoUser       = errors.New("user not found")
+)
+
+// namedSeat finds the member that a command's argument names: by id if it is a
+// number, by name if it is a string (commands.md §8).
+func (s *session) namedSeat(arg any) (*seat, error) {
+	var st *seat
+	switch v := arg.(type) {
+	case float64:
+		id := frame.Int(v)
+		if id < 1 || id > 254 {
+			return nil, fmt.Errorf("invalid user id: %d", id)
+		}
+		st = s.byID[id]
+	case string:
+		st = s.findName(v)
+	default:
+		return nil, errUserArgument
+	}
+	if st == nil {
+		return nil, errNoUser
+	}
+	return st, nil
+}
+
+// gainOp makes its sender an operator for the operator password. The check
+// runs off the loop; the sender's messages wait for it.
+func (s *session) gainOp(st *seat, c frame.Command) error {
+	if len(c.Args) != 1 {
+		return errors.New("Expected one argument: opword")
+	}
+	word := frame.Str(c.Args[0])
+	s.slow(st, func(done func()) {
+		stored := s.hist.OpwordHash()
+		if stored == "" {
+			s.commandError(st, c.Name, "No opword set")
+			done()
+			return
+		}
+		right := false
+		s.out.offload(func() { right = s.check(stored, word) }, func() {
+			switch {
+			case st.gone:
+			case right:
+				s.grantOp(st, cause{by: "password", lists: true})
+			default:
+				s.commandError(st, c.Name, "Incorrect password")
+			}
+			done()
+		})
+	})
+	return nil
+}
+
+func (s *session) killSession(st *seat, c frame.Command) error {
+	reason := trim(frame.Str(c.Kwargs["reason"]))
+	by := st.person.Name
+	key, text := "terminatesession", "Session shut down by moderator ("+by+")"
+	if reason != "" {
+		key, text = "terminatesessionreason", text+": "+reason
+	}
+	s.tellAll(alert(key, text, named("by", by, "reason", reason)))
+	s.kill("Session terminated by moderator")
+	return nil
+}
+
+// redeem uses an invite for a client that wants to join (session.md §22.1).
+// The transport calls it on the owner loop on behalf of entry.Session.Redeem.
+func (s *session) redeem(secret string, p *entry.Person) (*entry.Invite, entry.RedeemResult) {
+	if s.state == stateShutdown {
+		return nil, entry.RedeemUnknown
+	}
+	return s.useInvite(secret, p)
+}
