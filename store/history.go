@@ -54,6 +54,7 @@ type History struct {
 	Invites *InviteList // journals its changes itself
 
 	store         *Store
+	journalFile   string // name of the journal
 	founder       string
 	title         string
 	passwordHash  string
@@ -87,6 +88,7 @@ func newHistory(s *Store, id string, now time.Time) *History {
 		Bans: new(BanList),
 
 		store:       s,
+		journalFile: id + journalSuffix,
 		maxUsers:    maxUsers,
 		catchupKey:  firstCatchupKey,
 		authOps:     make(map[string]struct{}),

@@ -24,6 +24,10 @@ type journalText struct {
 	end      int64     // bytes, without zeros
 	zeros    bool      // zero bytes behind end: a write that a power cut interrupted
 	line     int
+	// Of the last line: where it starts, and whether it is a FILE line.
+	lastStart  int64
+	lastIsFile bool
+
 	warnings []string
 	dropped  int // warnings beyond maxWarnings
 }
@@ -46,10 +50,11 @@ func (h *History) readJournal(text string, now time.Time) *journalText {
 	j.end = int64(len(whole))
 	j.complete = whole == "" || strings.HasSuffix(whole, "\n")
 	for rest := whole; rest != ""; {
+		j.lastStart = j.end - int64(len(rest))
 		var line string
 		line, rest, _ = strings.Cut(rest, "\n")
 		j.line++
-		j.stopped, j.isClean = false, false
+		j.stopped, j.isClean, j.lastIsFile = false, false, false
 		h.readLine(j, strings.TrimSuffix(line, "\r"), now.UTC())
 	}
 	j.isClean = j.isClean && j.complete
@@ -75,6 +80,7 @@ func (h *History) readLine(j *journalText, line string, now time.Time) {
 	raw := blank(trim(params))
 	switch keyword {
 	case "FILE":
+		j.lastIsFile = true
 		j.files = append(j.files, trim(params))
 	case "ALIAS":
 		if h.Alias != "" {

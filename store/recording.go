@@ -40,8 +40,6 @@ func (r *Recording) File() (f File, head int64) { return r.file, r.head }
 // Name returns the file's name inside the folder.
 func (r *Recording) Name() string { return r.name }
 
-func (h *History) journalName() string { return h.ID + journalSuffix }
-
 // NewRecording starts the recording of the next reset, with its head written.
 // fork is the byte position in the current recording at which a streamed reset
 // forks, negative for an ordinary reset. The journal does not know the file

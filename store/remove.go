@@ -29,7 +29,7 @@ func (h *History) Remove() {
 	h.files.Lock()
 	defer h.files.Unlock()
 	archive := h.store.archives(h.archive)
-	if !h.store.retire(h.ID, h.journalName(), archive) {
+	if !h.store.retire(h.ID, h.journalFile, archive) {
 		// The journal still names the recording: keep what it names.
 		return
 	}

@@ -194,7 +194,7 @@ func (h *History) createFiles(lines []string) (err error) {
 			h.dropRecording(rec)
 		}
 	}()
-	name := h.journalName()
+	name := h.journalFile
 	journal, err := h.store.o.FS.OpenFile(h.store.path(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, filePerm)
 	if err != nil {
 		return fmt.Errorf("create journal: %w", err)
