@@ -3,8 +3,8 @@ package entry
 import (
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,16 +13,18 @@ import (
 // it passes everything through to the socket; after Detach the TLS code reads
 // from and writes to memory, and the loop moves the ciphertext.
 //
-// Ownership: used by one goroutine at a time: login's before Detach, the owner
-// of the member's output and input after it.
+// Ownership: login's goroutine before Detach. After it the owner of the
+// member's input calls Feed and the owner of its output Seal, SetOutput and
+// TakeOutput; the two may be different goroutines.
 type Pipe struct {
 	TLS *tls.Conn // the server side over this pipe
 
 	socket   net.Conn // pass-through target; nil once detached
 	received atomic.Int64
 	in       []byte // ciphertext from the peer not yet taken by TLS
-	out      []byte // ciphertext from TLS not yet taken by the loop
-	eof      bool
+
+	mu  sync.Mutex // protects out: reading can make TLS write, on another goroutine than sealing
+	out []byte     // ciphertext from TLS not yet taken for sending
 }
 
 // ErrWouldBlock is what Read returns in memory mode when there is no
@@ -94,19 +96,36 @@ func (p *Pipe) keep(b []byte) {
 	}
 }
 
-// Seal encrypts b; the ciphertext is fetched with Output.
+// Seal encrypts b; the ciphertext is fetched with TakeOutput.
 func (p *Pipe) Seal(b []byte) error {
 	_, err := p.TLS.Write(b)
 	return err
 }
 
-// SetOutput gives the pipe the buffer that ciphertext is appended to.
-func (p *Pipe) SetOutput(b []byte) { p.out = b }
+// SetOutput gives the pipe an empty buffer for ciphertext to grow in. What the
+// pipe holds already is moved to it.
+func (p *Pipe) SetOutput(b []byte) {
+	p.mu.Lock()
+	p.out = append(b, p.out...)
+	p.mu.Unlock()
+}
 
-// Output returns the ciphertext written since the last SetOutput: sealed data,
-// alerts, key updates.
-// Valid until: the next call of Seal, Feed or SetOutput.
-func (p *Pipe) Output() []byte { return p.out }
+// TakeOutput returns the ciphertext that is to be sent: sealed data, alerts,
+// key updates. The caller owns it.
+func (p *Pipe) TakeOutput() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.out
+	p.out = nil
+	return out
+}
+
+// HasOutput reports whether there is ciphertext to send.
+func (p *Pipe) HasOutput() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.out) > 0
+}
 
 // Received counts bytes read from the socket in pass-through mode.
 func (p *Pipe) Received() int64 { return p.received.Load() }
@@ -119,9 +138,6 @@ func (p *Pipe) Read(b []byte) (int, error) {
 		return n, err
 	}
 	if len(p.in) == 0 {
-		if p.eof {
-			return 0, io.EOF
-		}
 		return 0, ErrWouldBlock
 	}
 	n := copy(b, p.in)
@@ -134,7 +150,9 @@ func (p *Pipe) Write(b []byte) (int, error) {
 	if p.socket != nil {
 		return p.socket.Write(b)
 	}
+	p.mu.Lock()
 	p.out = append(p.out, b...)
+	p.mu.Unlock()
 	return len(b), nil
 }
 

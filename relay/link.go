@@ -1,0 +1,498 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"drawrelay/frame"
+	"drawrelay/store"
+	"drawrelay/store/entry"
+	"drawrelay/store/serverlog"
+)
+
+/* Output of a member
+ *
+ * The stream to a member is a sequence of batches of history, each ending on a
+ * message boundary, with direct messages between batches:
+ *
+ *	[cursor ... target)   what is left of the batch in flight
+ *	directs               pongs first, then in order
+ *	[target ... )         the next batch, up to the deliverable offset
+ *
+ * send is the only writer while output is live. A member too far behind for
+ * that is handed to an I/O worker (output = catchup), which owns cursor,
+ * target and the socket until it posts evReturn.
+ */
+
+const (
+	// partialLimit is the most that one incomplete message can take, bytes.
+	partialLimit = frame.MaxFrame
+	// directLimit bounds the direct messages queued for a member, bytes;
+	// beyond it the member is disconnected. History is not counted: a lagging
+	// member costs a cursor.
+	directLimit = 1 << 20
+	// liveLag is how far behind a member may be and still be served by its
+	// loop, bytes; beyond it an I/O worker does.
+	liveLag = 1 << 20
+	// keepAliveAfter is the silence after which a client that knows them is
+	// sent a KeepAlive (wire.md §8).
+	keepAliveAfter = 30 * time.Second
+	// closeWait bounds how long a disconnected member may take to read its
+	// last messages and hang up, when it has no idle timeout.
+	closeWait = 60 * time.Second
+	// notSentLowat bounds the unsent bytes the kernel takes for a member
+	// (relay-design.md §6); the rest waits in the shared log.
+	notSentLowat = 128 << 10
+	// remoteInput bounds the input of a member that is on its way to the
+	// owner loop, bytes; beyond it the member is not read.
+	remoteInput = 256 << 10
+)
+
+var (
+	errAborted    = errors.New("aborted")
+	errIdle       = errors.New("idle for too long")
+	errBadData    = errors.New("bad data")
+	errTooSlow    = errors.New("too many direct messages are waiting")
+	errSessionEnd = errors.New("disconnected")
+)
+
+// output says who writes to the member.
+type output uint8
+
+const (
+	outputLive    output = iota // its loop
+	outputCatchup               // an I/O worker
+)
+
+// link is the connection of a member: its socket, cursor and queues.
+//
+// Ownership: its loop; while output is catchup the worker owns log, cursor,
+// target, cipher and writes to the socket.
+type link struct {
+	loop   *loop
+	room   *room
+	shard  *shard
+	seat   *seat // opaque here but for id; the session's owner loop has it
+	person *entry.Person
+	user   uint8
+
+	conn   transport
+	fd     int // poll transport; -1 after close
+	pipe   *entry.Pipe
+	output output
+
+	// Output.
+	log      *store.Log
+	cursor   int64
+	target   int64
+	directs  []*buffer // direct messages; the first may be partly sent
+	skip     int64     // messages after cursor that the member has already
+	sent     int       // bytes sent of the first direct message
+	direct   int       // bytes in directs
+	cipher   *buffer   // encrypted but not sent
+	ciphered int       // bytes of cipher that are sent
+	blocked  bool      // waits for the socket to take more
+	drained  bool      // the socket took more while a worker had the output
+	ending   bool      // no input any more; close once everything queued is sent
+	shut     bool      // our side has been closed
+	endBy    time.Time
+
+	// Input.
+	partial    *buffer // start of an incomplete message
+	pending    []byte  // read by login already
+	starting   bool    // pending has not been taken
+	readyAgain bool    // the socket may have more
+	held       bool    // not read because the store lags
+	inflight   int     // bytes posted to the owner loop and not consumed
+
+	queuedSend, queuedRead bool
+	failed                 error // why it is to be closed; set once
+	goneSent               bool
+	index, place           int // in loop.links and shard.links
+	lastRead, lastSent     time.Time
+	idle                   time.Duration
+}
+
+// transport is what a link needs from its kind of connection. Loop only.
+type transport interface {
+	// write sends the vectors; total is their length. It returns how much was
+	// taken; less than total means that writable will be called later.
+	write(k *link, v [][]byte, total int) (int, error)
+	// readable reads what there is, as far as mayRead allows.
+	readable(k *link)
+	// catchUp has the member served by somebody else until evReturn.
+	catchUp(k *link)
+	// shutdownWrite closes our side after everything written so far.
+	shutdownWrite(k *link) error
+	// cut makes pending reads and writes of the connection fail. The
+	// descriptor stays reserved until close.
+	cut(k *link)
+	close(k *link, abort bool)
+}
+
+// input takes what there is from the member: first what login has read
+// already, then what the socket has. Loop only.
+func (k *link) input() {
+	if k.conn == nil || k.failed != nil {
+		return
+	}
+	if k.starting {
+		k.starting = false
+		if p := k.pending; len(p) > 0 {
+			k.pending = nil
+			k.receive(p)
+		}
+		if k.pipe != nil && k.failed == nil {
+			k.receiveCipher(nil) // what TLS has read ahead
+		}
+	}
+	if k.failed == nil {
+		k.conn.readable(k)
+	}
+}
+
+// serve runs f, a method of the link; a broken invariant ends the session.
+func (k *link) serve(f func()) {
+	defer k.room.rescue()
+	f()
+}
+
+// --- output ---
+
+// queue adds a direct message, taking over the reference.
+func (k *link) queue(b *buffer) {
+	if k.failed != nil || k.ending {
+		b.release()
+		return
+	}
+	k.direct += len(b.bytes())
+	if k.direct > directLimit {
+		b.release()
+		k.logf(serverlog.Warn, serverlog.Status, "Disconnected: %v (%d bytes)", errTooSlow, k.direct)
+		k.fail(errTooSlow)
+		return
+	}
+	k.directs = append(k.directs, b)
+	k.sendLater()
+}
+
+// pong answers a Ping, before everything else that is queued.
+func (k *link) pong() {
+	if k.failed != nil || k.ending {
+		return
+	}
+	if k.direct += len(pongFrame); k.direct > directLimit {
+		k.fail(errTooSlow)
+		return
+	}
+	at := 0
+	if k.sent > 0 {
+		at = 1
+	}
+	k.directs = append(k.directs, nil)
+	copy(k.directs[at+1:], k.directs[at:])
+	k.directs[at] = newBuffer(pongFrame)
+	k.sendLater()
+}
+
+var (
+	pongFrame      = frame.AppendPing(nil, true)
+	keepAliveFrame = frame.AppendKeepAlive(nil)
+)
+
+func (k *link) sendLater() {
+	if !k.queuedSend && !k.blocked && k.output == outputLive {
+		k.queuedSend = true
+		k.loop.direct = append(k.loop.direct, k)
+		k.loop.wake()
+	}
+}
+
+// send writes what is due, history up to the offset to. It returns when
+// everything is sent, the socket is full, or the member has become a case for
+// an I/O worker. The caller drops the shard's span afterwards.
+func (k *link) send(to int64) {
+	if k.pipe != nil {
+		k.sendCipher(to)
+		return
+	}
+	for k.failed == nil && !k.blocked && k.output == outputLive {
+		v, history, total, ok := k.plan(to)
+		if !ok {
+			return
+		}
+		if total == 0 {
+			k.finish()
+			return
+		}
+		n, err := k.conn.write(k, v, total)
+		clear(v)
+		if err != nil {
+			k.failWrite(err)
+			return
+		}
+		k.took(n, history)
+		if n < total {
+			k.blocked = true
+			return
+		}
+	}
+}
+
+// plan collects what is to be written next: history says whether it starts
+// with history. ok is false if an I/O worker has taken over.
+func (k *link) plan(to int64) (v [][]byte, history bool, total int, ok bool) {
+	v = k.loop.vectors[:0]
+	if k.cursor < k.target {
+		span, end, in := k.shard.vectors(k.log, k.cursor, k.target)
+		if !in {
+			k.catchUp(to)
+			return nil, false, 0, false
+		}
+		v = append(v, span...)
+		total = int(end - k.cursor)
+		if end == k.target {
+			v, total = k.planDirects(v, total)
+		}
+		k.loop.vectors = v[:0]
+		return v, true, total, true
+	}
+	v, total = k.planDirects(v, total)
+	if k.cursor < to && !k.ending {
+		if k.skip > 0 || to-k.cursor > liveLag || k.cursor < k.log.Start() {
+			if total == 0 {
+				k.catchUp(to)
+				return nil, false, 0, false
+			}
+		} else if span, end, in := k.shard.vectors(k.log, k.cursor, to); in {
+			k.target = to
+			v = append(v, span...)
+			total += int(end - k.cursor)
+		}
+	}
+	k.loop.vectors = v[:0]
+	return v, false, total, true
+}
+
+// maxDirects bounds the direct messages of one write.
+const maxDirects = 40
+
+func (k *link) planDirects(v [][]byte, total int) ([][]byte, int) {
+	for i, b := range k.directs {
+		if i == maxDirects {
+			break
+		}
+		p := b.bytes()
+		if i == 0 {
+			p = p[k.sent:]
+		}
+		v = append(v, p)
+		total += len(p)
+	}
+	return v, total
+}
+
+// took accounts for n written bytes of a plan.
+func (k *link) took(n int, history bool) {
+	if n > 0 {
+		k.lastSent = k.loop.now
+	}
+	if history {
+		c := min(n, int(k.target-k.cursor))
+		k.cursor += int64(c)
+		n -= c
+	}
+	for n > 0 && len(k.directs) > 0 {
+		b := k.directs[0]
+		left := len(b.bytes()) - k.sent
+		if n < left {
+			k.sent += n
+			n = 0
+			break
+		}
+		n -= left
+		k.direct -= len(b.bytes())
+		k.sent = 0
+		b.release()
+		k.directs[0] = nil
+		k.directs = k.directs[1:]
+	}
+	if len(k.directs) == 0 {
+		k.directs = nil
+	}
+	if !history {
+		if k.sent > 0 || len(k.directs) > 0 {
+			k.target = k.cursor // the batch has not begun
+		} else {
+			k.cursor += int64(n)
+		}
+	}
+}
+
+// finish goes on with a disconnect once everything queued is sent.
+func (k *link) finish() {
+	if k.ending && !k.shut {
+		k.shut = true
+		if k.pipe != nil {
+			// The socket has taken everything, so it takes an alert too; if
+			// not, the peer sees the end without one.
+			_ = k.pipe.TLS.CloseWrite()
+			k.loop.vectors = append(k.loop.vectors[:0], k.pipe.TakeOutput())
+			_, _ = k.conn.write(k, k.loop.vectors, len(k.loop.vectors[0]))
+		}
+		if err := k.conn.shutdownWrite(k); err != nil {
+			k.fail(errSessionEnd)
+		}
+	}
+}
+
+// writable is called when the socket takes more.
+func (k *link) writable() {
+	if !k.blocked || k.failed != nil {
+		k.drained = true // a worker may just have found the socket full
+		return
+	}
+	k.blocked = false
+	if k.output == outputCatchup {
+		k.conn.catchUp(k)
+		return
+	}
+	k.send(k.room.deliverable())
+	k.shard.dropSpan()
+}
+
+// bye makes b the last message: what is queued is sent, then b, then the
+// connection is closed in an orderly way.
+func (k *link) bye(b *buffer) {
+	if k.failed != nil || k.ending {
+		b.release()
+		return
+	}
+	k.direct += len(b.bytes())
+	k.directs = append(k.directs, b)
+	k.ending = true
+	wait := k.idle
+	if wait == 0 {
+		wait = closeWait
+	}
+	k.endBy = k.loop.now.Add(wait)
+	k.dropInput()
+	k.sendLater()
+}
+
+// --- end ---
+
+// fail has the link closed at the end of the turn.
+func (k *link) fail(err error) {
+	if k.failed != nil {
+		return
+	}
+	k.failed = err
+	k.loop.dead = append(k.loop.dead, k)
+	k.loop.wake()
+}
+
+func (k *link) failWrite(err error) {
+	if !peerGone(err) {
+		k.logf(serverlog.Warn, serverlog.Status, "Socket write error: %v", err)
+	}
+	k.fail(fmt.Errorf("write: %w", err))
+}
+
+func (k *link) failRead(err error) {
+	if !peerGone(err) {
+		k.logf(serverlog.Warn, serverlog.Status, "Socket read error: %v", err)
+	}
+	k.fail(fmt.Errorf("read: %w", err))
+}
+
+// close ends a failed link. It may be called twice: once when it fails and
+// once more when a worker has given the output back.
+func (k *link) close() {
+	if !k.goneSent {
+		k.goneSent = true
+		k.leaveLoop()
+		if k.room.loop == k.loop {
+			k.room.gone(k)
+		} else {
+			k.room.loop.post(event{kind: evGone, link: k})
+		}
+		if k.conn != nil && k.output == outputCatchup {
+			k.conn.cut(k) // the worker's next write fails
+		}
+	}
+	if k.output == outputCatchup {
+		return // the descriptor must not be reused before the worker is done
+	}
+	if k.conn != nil {
+		abort := errors.Is(k.failed, errAborted) || errors.Is(k.failed, errBadData) ||
+			errors.Is(k.failed, errIdle) || errors.Is(k.failed, errTooSlow)
+		k.conn.close(k, abort)
+		k.conn = nil
+		k.dropOutput()
+		k.log.Release()
+	}
+}
+
+func (k *link) leaveLoop() {
+	l := k.loop
+	last := len(l.links) - 1
+	l.links[last].index = k.index
+	l.links[k.index] = l.links[last]
+	l.links[last] = nil
+	l.links = l.links[:last]
+	l.load.Add(-1)
+	k.shard.remove(k)
+	k.dropInput()
+	k.pending = nil
+}
+
+func (k *link) dropInput() {
+	if k.partial != nil {
+		k.partial.release()
+		k.partial = nil
+	}
+}
+
+func (k *link) dropOutput() {
+	for _, b := range k.directs {
+		b.release()
+	}
+	k.directs, k.direct, k.sent = nil, 0, 0
+	if k.cipher != nil {
+		k.cipher.release()
+		k.cipher = nil
+	}
+}
+
+// tick checks the timers of the link (wire.md §8).
+func (k *link) tick() {
+	now := k.loop.now
+	switch {
+	case k.failed != nil:
+	case k.ending:
+		if now.After(k.endBy) {
+			k.fail(errAborted)
+		}
+	case k.idle > 0 && now.Sub(k.lastRead) > k.idle:
+		k.logf(serverlog.Warn, serverlog.Status, "Message queue exceeded timeout of %dms", k.idle.Milliseconds())
+		k.fail(errIdle)
+	case k.idle > 0 && k.person.KeepAlive && now.Sub(k.lastSent) >= keepAliveAfter && len(k.directs) == 0:
+		k.lastSent = now
+		k.queue(newBuffer(keepAliveFrame))
+	}
+}
+
+func (k *link) logf(level serverlog.Level, topic serverlog.Topic, format string, args ...any) {
+	k.loop.srv.log.Put(serverlog.Entry{Level: level, Topic: topic, Session: k.room.id,
+		User:    serverlog.User{ID: k.user, Addr: k.person.Addr, Name: k.person.Name},
+		Message: fmt.Sprintf(format, args...)})
+}
+
+// peerGone reports whether err only says that the peer has left.
+func peerGone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || isReset(err)
+}

@@ -1,0 +1,374 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+
+	"drawrelay/frame"
+	"drawrelay/store"
+	"drawrelay/store/entry"
+	"drawrelay/store/serverlog"
+)
+
+// room is the transport side of a session: its log, its members' links on
+// their loops, and the way from one to the other. It implements outlet.
+//
+// Ownership: the owner loop, but for what is atomic.
+type room struct {
+	id      string
+	srv     *Server
+	loop    *loop // owner
+	hist    *store.History
+	session *session
+
+	running atomic.Bool
+	shards  atomic.Pointer[[]*shard] // the first is the owner loop's
+	desc    atomic.Pointer[entry.Session]
+	over    bool
+	members int
+
+	heldMu sync.Mutex // protects held
+	held   []*link    // not read until the backlog has shrunk
+
+	readLabels, sendLabels context.Context
+}
+
+const (
+	// plainPerLoop is how many members of a session stay on its owner loop
+	// before further ones go to the least loaded loop (relay-design.md §11).
+	plainPerLoop = 128
+	// sealedPerLoop is the same for members with TLS, whose encryption is
+	// worth sharing early.
+	sealedPerLoop = 16
+)
+
+func newRoom(s *Server, l *loop, h *store.History) *room {
+	r := &room{id: h.ID, srv: s, loop: l, hist: h}
+	label := func(phase string) context.Context {
+		return pprof.WithLabels(l.labels, pprof.Labels("phase", phase, "session", h.ID))
+	}
+	r.readLabels, r.sendLabels = label("read"), label("send")
+	shards := []*shard{{loop: l, room: r}}
+	r.shards.Store(&shards)
+	h.Durable.OnCommit = r.committed
+	return r
+}
+
+// log returns the session's current log. Any goroutine.
+func (r *room) log() *store.Log { return r.hist.Durable.Log() }
+
+// deliverable returns the offset up to which members may be sent the log. Any
+// goroutine.
+func (r *room) deliverable() int64 {
+	if !r.running.Load() {
+		return 0
+	}
+	return r.hist.Durable.Deliverable()
+}
+
+// committed is called by the store when the written offset has moved. Any
+// goroutine.
+func (r *room) committed() {
+	for _, s := range *r.shards.Load() {
+		s.notify()
+	}
+	if r.hist.Durable.Backlog() < store.MaxBacklog/2 {
+		r.releaseHeld()
+	}
+}
+
+// backlogged reports whether so much waits to be written that senders must
+// wait too. Any goroutine.
+func (r *room) backlogged() bool { return r.hist.Durable.Backlog() > store.MaxBacklog }
+
+func (r *room) addHeld(k *link) {
+	r.heldMu.Lock()
+	r.held = append(r.held, k)
+	r.heldMu.Unlock()
+	if !r.backlogged() {
+		r.releaseHeld() // the store was faster
+	}
+}
+
+func (r *room) releaseHeld() {
+	r.heldMu.Lock()
+	held := r.held
+	r.held = nil
+	r.heldMu.Unlock()
+	for _, k := range held {
+		k.loop.post(event{kind: evResume, link: k})
+	}
+}
+
+// flushed is called by a shard after a flush; the owner trims the log.
+func (r *room) flushed(s *shard) {
+	if s.loop != r.loop {
+		return
+	}
+	need := int64(1<<63 - 1)
+	for _, s := range *r.shards.Load() {
+		need = min(need, s.low.Load())
+	}
+	r.log().Trim(need)
+}
+
+func (r *room) tick() {
+	defer r.rescue()
+	if r.over {
+		return
+	}
+	r.session.tick(r.loop.now)
+	for _, s := range *r.shards.Load() {
+		if s.loop == r.loop && !s.dirty {
+			s.findLow()
+			r.flushed(s)
+		}
+	}
+}
+
+// rescue turns a broken invariant into the end of this one session.
+func (r *room) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	r.srv.panics.Add(1)
+	r.srv.log.Put(serverlog.Entry{Level: serverlog.Error, Topic: serverlog.Status, Session: r.id,
+		Message: fmt.Sprintf("internal error, the session is closed: %v\n%s", p, debug.Stack())})
+	r.crash()
+}
+
+// crash ends the session without its policy and keeps its files.
+func (r *room) crash() {
+	bye := frame.AppendDisconnect(nil, frame.ReasonError, "Internal server error")
+	for _, s := range *r.shards.Load() {
+		s := s
+		s.loop.do(func() {
+			for _, k := range append([]*link(nil), s.links...) {
+				k.bye(newBuffer(bye))
+			}
+		})
+	}
+	r.end(false)
+}
+
+// takeBatch takes messages of a member on another loop.
+func (r *room) takeBatch(k *link, b *buffer) {
+	n := len(b.bytes())
+	r.takeMessages(k, b.bytes())
+	b.release()
+	k.loop.post(event{kind: evConsumed, link: k, n: int64(n)})
+}
+
+// takeMessages takes whole messages from a member. b is borrowed, its context
+// ids are overwritten.
+func (r *room) takeMessages(k *link, b []byte) {
+	defer r.rescue()
+	if r.over || k.seat.gone {
+		return
+	}
+	local := k.loop == r.loop
+	r.loop.label(r.readLabels)
+	run, n, drew := 0, 0, false // opaque messages at the start of b not yet taken
+	for at := 0; at < len(b); {
+		size := frame.Len(b[at:])
+		t := frame.Type(b[at+2])
+		if t.Opaque() {
+			drew = drew || t >= frame.FirstCommand
+			run += size
+			n++
+			at += size
+			if run >= runLimit {
+				r.takeRun(k.seat, b[at-run:at], n, drew)
+				run, n, drew = 0, 0, false
+			}
+			continue
+		}
+		if n > 0 {
+			r.takeRun(k.seat, b[at-run:at], n, drew)
+			run, n, drew = 0, 0, false
+		}
+		m := frame.Msg{Type: t, User: b[at+3], Body: b[at+frame.HeaderLen : at+size : at+size]}
+		at += size
+		switch t {
+		case frame.TypeKeepAlive:
+		case frame.TypePing, frame.TypeDisconnect:
+			if local && !k.transportMessage(m) {
+				return
+			}
+		default:
+			if frame.Check(m) != nil {
+				if local {
+					k.badData(m)
+				} else {
+					k.logf(serverlog.Warn, serverlog.RuleBreak, "Received unknown message type %d of length %d", m.Type, m.Size())
+					r.abort(k.seat)
+				}
+				return
+			}
+			r.session.receive(k.seat, m)
+		}
+		if k.failed != nil && local || k.seat.gone || r.over {
+			return
+		}
+	}
+	if n > 0 {
+		r.takeRun(k.seat, b[len(b)-run:], n, drew)
+	}
+	r.loop.label(r.loop.labels)
+}
+
+// takeRun takes n opaque messages in a row.
+func (r *room) takeRun(st *seat, b []byte, n int, drew bool) {
+	if r.session.fast(st, len(b)) {
+		for at := 0; at < len(b); at += frame.Len(b[at:]) {
+			b[at+3] = st.id
+		}
+		r.append(b, n)
+		r.session.appended(st, len(b), n, drew)
+		return
+	}
+	for len(b) > 0 && !st.gone && !r.over {
+		m, rest, _ := frame.Parse(b)
+		b = rest
+		r.session.receive(st, m)
+	}
+}
+
+// gone is called when a member's connection has ended.
+func (r *room) gone(k *link) {
+	defer r.rescue()
+	r.members--
+	if !r.over {
+		r.session.left(k.seat, "") // the link has logged why
+	}
+}
+
+// --- outlet ---
+
+func (r *room) append(frames []byte, n int) {
+	l := r.log()
+	l.Append(frames, n)
+	if l.HasFile() {
+		r.hist.Durable.Kick()
+		return
+	}
+	for _, s := range *r.shards.Load() {
+		if s.loop == r.loop {
+			s.mark()
+		} else {
+			s.notify()
+		}
+	}
+}
+
+func (r *room) direct(st *seat, frames []byte) {
+	k, ok := st.link.(*link)
+	if !ok {
+		return
+	}
+	r.queue(k, newBuffer(frames))
+}
+
+func (r *room) queue(k *link, b *buffer) {
+	if k.loop == r.loop {
+		k.queue(b)
+	} else {
+		k.loop.post(event{kind: evDirect, link: k, buf: b})
+	}
+}
+
+func (r *room) broadcast(frames []byte, keep func(*seat) bool) {
+	b := newBuffer(frames)
+	for _, st := range r.session.seats {
+		if keep != nil && !keep(st) {
+			continue
+		}
+		if k, ok := st.link.(*link); ok {
+			b.retain()
+			r.queue(k, b)
+		}
+	}
+	b.release()
+}
+
+func (r *room) setRunning(running bool) {
+	r.running.Store(running)
+	for _, s := range *r.shards.Load() {
+		s.notify()
+	}
+}
+
+func (r *room) skipToEnd(st *seat) {
+	k, ok := st.link.(*link)
+	if !ok {
+		return
+	}
+	end := r.log().Size()
+	if k.loop != r.loop {
+		k.loop.do(func() { k.skipTo(end) })
+		return
+	}
+	k.skipTo(end)
+}
+
+// skipTo moves the cursor of a member that is between two batches.
+func (k *link) skipTo(end int64) {
+	if k.output == outputLive && k.cursor == k.target {
+		k.cursor, k.target = end, end
+	}
+}
+
+func (r *room) detach(st *seat, reason uint8, text string) {
+	k, ok := st.link.(*link)
+	if !ok {
+		return
+	}
+	b := newBuffer(frame.AppendDisconnect(nil, reason, text))
+	if k.loop == r.loop {
+		k.bye(b)
+	} else {
+		k.loop.post(event{kind: evBye, link: k, buf: b})
+	}
+}
+
+func (r *room) abort(st *seat) {
+	k, ok := st.link.(*link)
+	if !ok {
+		return
+	}
+	if k.loop == r.loop {
+		k.fail(errAborted)
+	} else {
+		k.loop.post(event{kind: evAbort, link: k})
+	}
+}
+
+func (r *room) publish() {
+	if r.over {
+		return
+	}
+	d := r.session.describe()
+	r.desc.Store(d)
+	r.srv.registry.changed(r, d)
+}
+
+func (r *room) end(remove bool) {
+	if r.over {
+		return
+	}
+	r.over = true
+	l := r.loop
+	for i, o := range l.rooms {
+		if o == r {
+			l.rooms = append(l.rooms[:i], l.rooms[i+1:]...)
+			break
+		}
+	}
+	r.srv.registry.remove(r)
+	r.srv.finish(r, remove)
+}

@@ -1,0 +1,392 @@
+// Package relay runs sessions: it orders the messages of their members, keeps
+// them as history and sends them to everybody.
+//
+// A session is owned by one event loop, where all its state changes happen,
+// without locks. Its members' connections live on that loop or, in big
+// sessions, on others, which only scan input and send output. What may block
+// is done elsewhere: files by the store's writers and the I/O workers, hashes
+// and look-ups by goroutines.
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"drawrelay/frame"
+	"drawrelay/store"
+	"drawrelay/store/entry"
+	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
+)
+
+// maxLoops is the most loops a server starts on its own: more only helps where
+// sends to a network card are cheap.
+const maxLoops = 4
+
+// offloadLimit is how many slow tasks of sessions (hashing, compressing) run
+// at a time.
+const offloadLimit = 2
+
+// Transport says what loops and connections run on.
+type Transport uint8
+
+const (
+	TransportAuto      Transport = iota // the poller where there is one
+	TransportPoll                       // epoll or kqueue
+	TransportGoroutine                  // goroutines only
+)
+
+// Config is what a server needs. Store, Settings and Log are required.
+type Config struct {
+	Store    *store.Store
+	Settings *settings.Source
+	Log      *serverlog.Log
+	// CryptKey encrypts exported ban lists, 32 bytes; nil: not configured.
+	CryptKey  []byte
+	Loops     int // 0: as many as processors, at most 4
+	Transport Transport
+	// Now is the clock, time.Now if nil. It must be monotonic.
+	Now func() time.Time
+}
+
+// Server is all sessions and their loops.
+type Server struct {
+	config   Config
+	store    *store.Store
+	settings *settings.Source
+	log      *serverlog.Log
+	now      func() time.Time
+	portable bool
+
+	loops    []*loop
+	running  sync.WaitGroup
+	workers  *workers
+	registry *registry
+	slow     chan struct{} // places for offloaded tasks
+	finished sync.WaitGroup
+	panics   atomic.Int64
+	stopping atomic.Bool
+	stopOnce sync.Once
+}
+
+var (
+	_ entry.Seater    = (*Server)(nil)
+	_ entry.Directory = (*Server)(nil)
+)
+
+// LoopCount returns how many loops a server with this configuration runs.
+func (c *Config) LoopCount() int {
+	if c.Loops > 0 {
+		return c.Loops
+	}
+	return min(runtime.NumCPU(), maxLoops)
+}
+
+// New starts a server without sessions. Stop ends it.
+func New(c Config) (*Server, error) {
+	s := &Server{
+		config: c, store: c.Store, settings: c.Settings, log: c.Log, now: c.Now,
+		registry: newRegistry(),
+		slow:     make(chan struct{}, offloadLimit),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	switch c.Transport {
+	case TransportPoll:
+		if !havePoller {
+			return nil, errors.New("start relay: this platform has no poller; use the goroutine transport")
+		}
+	case TransportGoroutine:
+		s.portable = true
+	default:
+		s.portable = !havePoller
+	}
+	for i := range c.LoopCount() {
+		l := newLoop(s, i)
+		if s.portable {
+			l.drv = newGoDriver(l)
+		} else {
+			drv, err := newPollDriver(l)
+			if err != nil {
+				return nil, fmt.Errorf("start relay: loop %d: %w", i, err)
+			}
+			l.drv = drv
+		}
+		s.loops = append(s.loops, l)
+	}
+	s.workers = newWorkers()
+	for _, l := range s.loops {
+		s.running.Go(func() { l.drv.run(l) })
+	}
+	c.Settings.Watch(s.settingsChanged)
+	return s, nil
+}
+
+// settingsChanged tells every session about a new snapshot.
+func (s *Server) settingsChanged(old, now *settings.Settings) {
+	for _, r := range s.registry.all() {
+		r.loop.do(func() {
+			defer r.rescue()
+			if !r.over {
+				r.session.settingsChanged(old, now)
+			}
+		})
+	}
+}
+
+// leastLoaded returns the loop with the fewest connections.
+func (s *Server) leastLoaded() *loop {
+	best := s.loops[0]
+	for _, l := range s.loops[1:] {
+		if l.load.Load() < best.load.Load() {
+			best = l
+		}
+	}
+	return best
+}
+
+// call runs f on the loop and waits for its result. f must not block.
+func (l *loop) call(f func() error) error {
+	done := make(chan error, 1)
+	l.do(func() {
+		finished := false
+		defer func() {
+			if !finished {
+				done <- errors.New("internal error")
+			}
+		}()
+		err := f()
+		finished = true
+		done <- err
+	})
+	return <-done
+}
+
+// open makes a history a live session on a loop. start is called on the loop
+// once the session is ready, before anybody can find it; if it fails the
+// session does not come to be.
+func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*room, error) {
+	l := s.leastLoaded()
+	r := newRoom(s, l, h)
+	l.load.Add(1) // a session is some work, even without members
+	err := l.call(func() error {
+		defer r.rescue()
+		r.session = newSession(sessionEnv{
+			hist: h, settings: s.settings, log: s.log, out: r, now: s.now, cryptKey: s.config.CryptKey,
+		})
+		r.desc.Store(r.session.describe())
+		l.rooms = append(l.rooms, r)
+		r.session.start(loaded)
+		r.desc.Store(r.session.describe())
+		if err := s.registry.add(r); err != nil {
+			r.over = true
+			l.rooms = l.rooms[:len(l.rooms)-1]
+			return err
+		}
+		l.wake()
+		if start == nil {
+			return nil
+		}
+		return start(r)
+	})
+	if err != nil {
+		l.load.Add(-1)
+		return nil, err
+	}
+	return r, nil
+}
+
+// Adopt makes a loaded session live. On failure the caller keeps the history.
+// Any goroutine.
+func (s *Server) Adopt(h *store.History) error {
+	_, err := s.open(h, true, nil)
+	if err != nil {
+		return fmt.Errorf("adopt session %s: %w", h.ID, err)
+	}
+	return nil
+}
+
+// Host implements entry.Seater. It blocks for the creation of the files.
+func (s *Server) Host(ctx context.Context, q *entry.HostRequest) error {
+	if s.stopping.Load() {
+		return entry.ErrServerFull
+	}
+	set := s.settings.Get()
+	if err := s.registry.reserve(q.Alias, set.SessionCountLimit); err != nil {
+		return err
+	}
+	reserved := true
+	unreserve := func() {
+		if reserved {
+			reserved = false
+			s.registry.unreserve(q.Alias)
+		}
+	}
+	defer unreserve()
+	if q.Version.Server != frame.ServerProtocol {
+		return entry.ErrBadProtocol
+	}
+	h, err := s.store.Create(store.Create{
+		Alias: q.Alias, Founder: q.Person.Name, Version: q.Version,
+		MaxUsers: set.UserLimit(), ForceNSFM: set.ForceNSFM, AutoReset: set.AutoResetThreshold,
+	})
+	if err != nil {
+		s.log.Put(serverlog.Entry{Level: serverlog.Error, Topic: serverlog.Status,
+			User:    serverlog.User{Addr: q.Person.Addr, Name: q.Person.Name},
+			Message: fmt.Sprintf("Cannot create the files of a session: %v; check the free space and the rights of the sessions folder", err)})
+		return entry.ErrIDInUse // the one code for internal errors that clients know
+	}
+	flags := store.Flags(0).
+		With(store.AllowWeb, q.AllowWeb).With(store.Invites, set.Invites).With(store.Unlisted, q.Unlisted)
+	unreserve()
+	_, err = s.open(h, false, func(r *room) error {
+		if q.PasswordHash != "" {
+			h.SetPasswordHash(q.PasswordHash)
+		}
+		h.SetFlags(h.Flags() | flags)
+		r.session.admitHost(q.Person, q.UserID, func(st *seat) { r.attach(st, q.Conn) })
+		return nil
+	})
+	if err != nil {
+		h.Remove()
+		var refusal *entry.Refusal
+		if errors.As(err, &refusal) {
+			return refusal
+		}
+		return entry.ErrIDInUse
+	}
+	return nil
+}
+
+// Join implements entry.Seater.
+func (s *Server) Join(ctx context.Context, q *entry.JoinRequest) error {
+	r := s.registry.find(q.Session)
+	if r == nil || s.stopping.Load() {
+		return entry.ErrNotFound
+	}
+	return r.loop.call(func() error {
+		defer r.rescue()
+		if r.over {
+			return entry.ErrNotFound
+		}
+		return r.session.admitJoin(q, func(st *seat) { r.attach(st, q.Conn) })
+	})
+}
+
+// All implements entry.Directory.
+func (s *Server) All() []*entry.Session {
+	rooms := s.registry.all()
+	out := make([]*entry.Session, 0, len(rooms))
+	for _, r := range rooms {
+		out = append(out, r.desc.Load())
+	}
+	return out
+}
+
+// Find implements entry.Directory.
+func (s *Server) Find(idOrAlias string) (*entry.Session, bool) {
+	r := s.registry.find(idOrAlias)
+	if r == nil {
+		return nil, false
+	}
+	return r.desc.Load(), true
+}
+
+// Watch implements entry.Directory.
+func (s *Server) Watch(w func(id string, d *entry.Session)) (cancel func()) {
+	return s.registry.watch(w)
+}
+
+// Members returns how many people are in sessions. Any goroutine.
+func (s *Server) Members() int {
+	n := 0
+	for _, r := range s.registry.all() {
+		n += r.desc.Load().UserCount
+	}
+	return n
+}
+
+// finish closes the files of a session that is over, off the loop.
+func (s *Server) finish(r *room, remove bool) {
+	r.loop.load.Add(-1)
+	s.finished.Go(func() {
+		var err error
+		if remove {
+			r.hist.Remove()
+		} else {
+			err = r.hist.Close()
+		}
+		if err != nil {
+			s.log.Put(serverlog.Entry{Level: serverlog.Error, Topic: serverlog.Status, Session: r.id,
+				Message: fmt.Sprintf("Cannot close the session's files: %v", err)})
+		}
+	})
+}
+
+// Stop tells everybody that the server shuts down, waits until the members
+// have hung up or ctx ends, closes all sessions' files and ends the loops.
+// Sessions and their files stay. Login must have been stopped before. The
+// error is that of ctx if members had to be cut off.
+func (s *Server) Stop(ctx context.Context) (err error) {
+	s.stopOnce.Do(func() { err = s.stop(ctx) })
+	return err
+}
+
+func (s *Server) stop(ctx context.Context) error {
+	s.stopping.Store(true)
+	for _, r := range s.registry.all() {
+		_ = r.loop.call(func() error {
+			defer r.rescue()
+			if !r.over {
+				r.session.stop()
+			}
+			return nil
+		})
+	}
+	s.finished.Wait()
+	var err error
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for s.connections() > 0 && err == nil {
+		select {
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-poll.C:
+		}
+	}
+	for _, l := range s.loops {
+		_ = l.call(func() error {
+			for _, k := range append([]*link(nil), l.links...) {
+				k.fail(errAborted)
+			}
+			l.sweep()
+			return nil
+		})
+	}
+	s.workers.close()
+	for _, l := range s.loops {
+		l.do(func() { l.closing = true })
+	}
+	s.running.Wait()
+	return err
+}
+
+func (s *Server) connections() int {
+	n := 0
+	for _, l := range s.loops {
+		_ = l.call(func() error {
+			n += len(l.links)
+			return nil
+		})
+	}
+	return n
+}
+
+// Panics returns how many broken invariants have been caught. Any goroutine.
+func (s *Server) Panics() int64 { return s.panics.Load() }

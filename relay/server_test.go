@@ -1,0 +1,443 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"drawrelay/frame"
+	"drawrelay/store"
+	"drawrelay/store/entry"
+	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
+)
+
+// patience is how long a test waits for something that must come.
+const patience = 30 * time.Second
+
+// setup says what a test server runs on.
+type setup struct {
+	loops     int
+	transport Transport
+	files     bool
+	fs        store.FS
+	tls       bool
+	edit      func(*settings.Settings)
+}
+
+func (s setup) String() string {
+	name := fmt.Sprintf("loops=%d", s.loops)
+	if s.transport == TransportGoroutine {
+		name += ",goroutine"
+	}
+	if s.files {
+		name += ",files"
+	}
+	if s.tls {
+		name += ",tls"
+	}
+	return name
+}
+
+// testServer is a relay with a listener of its own instead of a login.
+type testServer struct {
+	*Server
+	t      *testing.T
+	setup  setup
+	dir    string
+	store  *store.Store
+	listen net.Listener
+	cert   tls.Certificate
+	log    *serverlog.Log
+	out    *syncBuffer
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func startServer(t *testing.T, s setup) *testServer {
+	t.Helper()
+	ts := &testServer{t: t, setup: s, out: &syncBuffer{}}
+	if s.files {
+		ts.dir = t.TempDir()
+	}
+	ts.open()
+	t.Cleanup(func() {
+		ts.stop()
+		if t.Failed() {
+			t.Logf("server log:\n%s", ts.out)
+		}
+	})
+	return ts
+}
+
+func (ts *testServer) open() {
+	ts.t.Helper()
+	set := settings.Default()
+	set.SessionSizeLimit = 0
+	set.AutoResetThreshold = 0
+	set.Persistence = true
+	set.EmptySessionLingerTime = time.Hour
+	if ts.setup.edit != nil {
+		ts.setup.edit(set)
+	}
+	src := settings.NewSource(set)
+	ts.log = serverlog.New(ts.out, serverlog.FormatText, nil)
+	var err error
+	ts.store, err = store.Open(store.Options{Dir: ts.dir, FS: ts.setup.fs, Log: ts.log, SyncInterval: time.Second, Grace: store.DefaultGrace})
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	loaded, err := ts.store.Load()
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	ts.Server, err = New(Config{Store: ts.store, Settings: src, Log: ts.log, Loops: ts.setup.loops, Transport: ts.setup.transport})
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	for _, h := range loaded {
+		if err := ts.Adopt(h); err != nil {
+			ts.t.Fatal(err)
+		}
+	}
+	if ts.listen, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		ts.t.Fatal(err)
+	}
+	if ts.setup.tls && ts.cert.Certificate == nil {
+		ts.cert = testCertificate(ts.t)
+	}
+}
+
+func (ts *testServer) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ts.listen.Close()
+	if err := ts.Server.Stop(ctx); err != nil {
+		ts.t.Errorf("stop: %v", err)
+	}
+	if err := ts.store.Close(); err != nil {
+		ts.t.Errorf("close store: %v", err)
+	}
+	if n := ts.Panics(); n != 0 {
+		ts.t.Errorf("%d broken invariants:\n%s", n, ts.out)
+	}
+	ts.log.Close(patience)
+}
+
+func testCertificate(t *testing.T) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// client is a member that keeps everything it receives.
+type client struct {
+	t    *testing.T
+	name string
+	id   uint8
+	conn net.Conn
+	raw  net.Conn
+	sid  string
+
+	mu   sync.Mutex
+	cond *sync.Cond
+	msgs []frame.Msg
+	err  error
+}
+
+// connect makes a connection and its server side; nothing is read yet.
+func (ts *testServer) connect(name string) (*client, *entry.Conn) {
+	ts.t.Helper()
+	raw, err := net.Dial("tcp", ts.listen.Addr().String())
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	server, err := ts.listen.Accept()
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	c := &client{t: ts.t, name: name, conn: raw, raw: raw, sid: fmt.Sprintf("%032x", len(name)*1000+int(name[len(name)-1]))}
+	c.cond = sync.NewCond(&c.mu)
+	ec := &entry.Conn{Net: server}
+	if ts.setup.tls {
+		cfg := &tls.Config{Certificates: []tls.Certificate{ts.cert}, DynamicRecordSizingDisabled: true}
+		ec.Pipe = entry.NewPipe(server, cfg)
+		tc := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+		done := make(chan error, 1)
+		go func() { done <- ec.Pipe.TLS.Handshake() }()
+		if err := tc.Handshake(); err != nil {
+			ts.t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			ts.t.Fatal(err)
+		}
+		c.conn = tc
+	}
+	return c, ec
+}
+
+func (c *client) person() *entry.Person {
+	return &entry.Person{Name: c.name, SystemID: c.sid, Addr: netip.MustParseAddr("127.0.0.1")}
+}
+
+// readAll collects messages until the connection ends.
+func (c *client) readAll() {
+	var head [frame.HeaderLen]byte
+	for {
+		_, err := io.ReadFull(c.conn, head[:])
+		var b []byte
+		if err == nil {
+			b = make([]byte, frame.Len(head[:]))
+			copy(b, head[:])
+			_, err = io.ReadFull(c.conn, b[frame.HeaderLen:])
+		}
+		c.mu.Lock()
+		if err != nil {
+			c.err = err
+			c.cond.Broadcast()
+			c.mu.Unlock()
+			c.raw.Close()
+			return
+		}
+		m, _, _ := frame.Parse(b)
+		c.msgs = append(c.msgs, m)
+		c.cond.Broadcast()
+		c.mu.Unlock()
+	}
+}
+
+// wait returns the first message from position at on for which ok holds, and
+// the position after it.
+func (c *client) wait(at int, what string, ok func(frame.Msg) bool) (frame.Msg, int) {
+	c.t.Helper()
+	timer := time.AfterFunc(patience, func() {
+		c.mu.Lock()
+		if c.err == nil {
+			c.err = errors.New("patience is over")
+		}
+		c.cond.Broadcast()
+		c.mu.Unlock()
+	})
+	defer timer.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		for ; at < len(c.msgs); at++ {
+			if ok(c.msgs[at]) {
+				return c.msgs[at], at + 1
+			}
+		}
+		if c.err != nil {
+			c.t.Fatalf("%s: waiting for %s: %v (%d messages so far)", c.name, what, c.err, len(c.msgs))
+		}
+		c.cond.Wait()
+	}
+}
+
+func (c *client) waitBody(body string) {
+	c.t.Helper()
+	c.wait(0, fmt.Sprintf("%q", body), func(m frame.Msg) bool { return string(m.Body) == body })
+}
+
+func (c *client) waitReply(kind string) map[string]any {
+	c.t.Helper()
+	var v map[string]any
+	c.wait(0, "reply "+kind, func(m frame.Msg) bool {
+		if m.Type != frame.TypeServerCommand {
+			return false
+		}
+		v = nil
+		return json.Unmarshal(m.Body, &v) == nil && v["type"] == kind
+	})
+	return v
+}
+
+func (c *client) waitEnd() {
+	c.t.Helper()
+	timer := time.AfterFunc(patience, func() { c.raw.Close() })
+	defer timer.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.err == nil {
+		c.cond.Wait()
+	}
+}
+
+func (c *client) send(t frame.Type, body []byte) {
+	c.t.Helper()
+	if _, err := c.conn.Write(frame.Append(nil, frame.Msg{Type: t, User: c.id, Body: body})); err != nil {
+		c.t.Fatalf("%s: send: %v", c.name, err)
+	}
+}
+
+func (c *client) command(name string, kwargs map[string]any) {
+	c.t.Helper()
+	b, _ := json.Marshal(map[string]any{"cmd": name, "kwargs": kwargs})
+	c.send(frame.TypeServerCommand, b)
+}
+
+// history returns what the client has received of the history: everything but
+// server commands, pings and disconnects.
+func (c *client) history() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var b []byte
+	for _, m := range c.msgs {
+		if m.Type >= 32 {
+			b = frame.Append(b, m)
+		}
+	}
+	return b
+}
+
+// host hosts a session and uploads n messages as its canvas.
+func (ts *testServer) host(name string, n int) (*client, string) {
+	ts.t.Helper()
+	c, ec := ts.connect(name)
+	c.id = 1
+	go c.readAll()
+	v, _ := frame.ParseVersion("dp:4.25.1")
+	err := ts.Host(context.Background(), &entry.HostRequest{Person: c.person(), Conn: ec, UserID: 1, Version: v, AllowWeb: true})
+	if err != nil {
+		ts.t.Fatalf("host: %v", err)
+	}
+	r := c.waitReply("result")
+	id := r["join"].(map[string]any)["uniqueId"].(string)
+	for i := range n {
+		c.send(129, fmt.Appendf(nil, "canvas %d", i))
+	}
+	c.command("sessionconf", map[string]any{"title": "Test", "persistent": true})
+	c.command("init-complete", nil)
+	c.send(frame.TypeData, []byte("host ready"))
+	c.waitBody("host ready")
+	return c, id
+}
+
+// join joins a session and starts reading.
+func (ts *testServer) join(name, session string) *client {
+	ts.t.Helper()
+	c := ts.joinQuiet(name, session)
+	go c.readAll()
+	r := c.waitReply("result")
+	c.id = uint8(r["join"].(map[string]any)["user"].(float64))
+	return c
+}
+
+// joinQuiet joins and reads nothing.
+func (ts *testServer) joinQuiet(name, session string) *client {
+	ts.t.Helper()
+	c, ec := ts.connect(name)
+	err := ts.Join(context.Background(), &entry.JoinRequest{Person: c.person(), Conn: ec, Session: session})
+	if err != nil {
+		ts.t.Fatalf("join %s: %v", name, err)
+	}
+	return c
+}
+
+// setups are the combinations that every behaviour must hold on.
+func setups() []setup {
+	var out []setup
+	for _, tls := range []bool{false, true} {
+		for _, files := range []bool{false, true} {
+			for _, loops := range []int{1, 2, 4} {
+				out = append(out, setup{loops: loops, files: files, tls: tls})
+			}
+			out = append(out, setup{loops: 2, transport: TransportGoroutine, files: files, tls: tls})
+		}
+	}
+	return out
+}
+
+func forSetups(t *testing.T, f func(*testing.T, setup)) {
+	for _, s := range setups() {
+		t.Run(s.String(), func(t *testing.T) { f(t, s) })
+	}
+}
+
+// TestIdenticalHistory: a host, three members who draw at once and a late
+// joiner all end with the same history, byte for byte.
+func TestIdenticalHistory(t *testing.T) {
+	forSetups(t, func(t *testing.T, s setup) {
+		ts := startServer(t, s)
+		host, id := ts.host("host", 10)
+		members := []*client{ts.join("ann", id), ts.join("bob", id), ts.join("cid", id)}
+		var wg sync.WaitGroup
+		for _, c := range members {
+			wg.Go(func() {
+				size := 1
+				for i := range 300 {
+					size = (size*7 + 13) % 3000
+					body := fmt.Appendf(nil, "%s %d %s", c.name, i, strings.Repeat("x", size))
+					if i%50 == 49 {
+						body = append(body, make([]byte, 60000)...)
+					}
+					c.send(148, body)
+				}
+				c.send(frame.TypeData, []byte(c.name+" done"))
+			})
+		}
+		wg.Wait()
+		late := ts.join("late", id)
+		all := append([]*client{late}, members...)
+		host.send(frame.TypeData, []byte("the end"))
+		for _, c := range append(all, host) {
+			c.waitBody("ann done")
+			c.waitBody("bob done")
+			c.waitBody("cid done")
+			c.waitBody("the end")
+		}
+		want := late.history()
+		for _, c := range members {
+			if got := c.history(); !bytes.Equal(got, want) {
+				t.Errorf("%s has %d bytes of history, the late joiner %d", c.name, len(got), len(want))
+			}
+		}
+		// The host was not sent its own upload, but everything after it.
+		if got := host.history(); !bytes.HasSuffix(want, got[bytes.Index(got, []byte("host ready"))-frame.HeaderLen:]) {
+			t.Errorf("the host's history is not the end of the late joiner's")
+		}
+		n := bytes.Count(want, []byte("canvas "))
+		if n != 10 {
+			t.Errorf("%d messages of the canvas, want 10", n)
+		}
+	})
+}
