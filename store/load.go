@@ -211,29 +211,35 @@ func (s *Store) readInto(c *candidate) error {
 // an interrupted write and names nothing, the reset it belongs to has not
 // happened and the one before it counts.
 func (s *Store) openRecording(c *candidate) error {
-	const missing = "restore the file from a backup, or move the session's files away"
 	files := c.text.files
 	if len(files) == 0 {
 		return refuse("restore the journal from a backup, or move it away", "the journal names no recording")
 	}
 	for {
-		name := files[len(files)-1]
-		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00") {
-			return refuse("name a file inside the session folder in the journal's last FILE line", "the journal names the recording %q", name)
-		}
-		var err error
-		if c.file, err = s.o.FS.OpenFile(s.path(name), os.O_RDWR, 0); err == nil {
-			c.rec, c.text.files = recording{name}, files
+		err := s.openNamed(c, files[len(files)-1])
+		if err == nil {
+			c.text.files = files
 			return nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return refuse("let the server's user read and write the file", "open recording: %w", err)
-		}
-		if c.cut || c.text.complete || !c.text.lastIsFile || len(files) < 2 {
-			return refuse(missing, "open recording: %w", err)
+		if c.cut || c.text.complete || !c.text.lastIsFile || len(files) < 2 || errors.Is(err, fs.ErrPermission) {
+			return err
 		}
 		c.cut, files = true, files[:len(files)-1]
 	}
+}
+
+func (s *Store) openNamed(c *candidate, name string) (err error) {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00") {
+		return refuse("name a file inside the session folder in the journal's last FILE line", "the journal names the recording %q", name)
+	}
+	if c.file, err = s.o.FS.OpenFile(s.path(name), os.O_RDWR, 0); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return refuse("restore the file from a backup, or move the session's files away", "open recording: %w", err)
+		}
+		return refuse("let the server's user read and write the file", "open recording: %w", err)
+	}
+	c.rec = recording{name}
+	return nil
 }
 
 // choose refuses sessions that are there twice. Those before it in order win.
