@@ -23,11 +23,6 @@ func (s *Server) Serve(l net.Listener) error {
 		return nil
 	}
 	s.listeners[l] = struct{}{}
-	if !s.watching {
-		s.watching = true
-		s.wg.Add(1)
-		go s.watchLinger()
-	}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -63,12 +58,15 @@ func (s *Server) Handle(socket net.Conn) {
 	if t, ok := socket.(interface{ SetNoDelay(bool) error }); ok {
 		_ = t.SetNoDelay(true) // drawing is made of small messages; failing costs only latency
 	}
-	addr := peerAddr(socket)
-	c := newConn(s, socket, addr)
+	s.take(newConn(s, socket, peerAddr(socket)))
+}
+
+// take starts the login of a connection, or closes it if there is no room.
+func (s *Server) take(c *conn) {
 	if reason := s.admit(c); reason != "" {
-		_ = socket.Close()
+		_ = c.socket.Close()
 		if n, ok := s.refusals.due(); ok && reason != stoppingReason {
-			s.cfg.Log.Put(serverlog.Entry{Level: serverlog.Warn, Topic: serverlog.Status, User: serverlog.User{Addr: addr},
+			s.cfg.Log.Put(serverlog.Entry{Level: serverlog.Warn, Topic: serverlog.Status, User: c.user(),
 				Message: fmt.Sprintf("Refused %d new connections: %s", n, reason)})
 		}
 		return
@@ -97,6 +95,11 @@ func (s *Server) admit(c *conn) string {
 	}
 	s.conns[c] = struct{}{}
 	s.wg.Add(1)
+	if !s.watching {
+		s.watching = true
+		s.wg.Add(1)
+		go s.watchLinger()
+	}
 	return ""
 }
 

@@ -26,7 +26,7 @@ var past = time.Unix(1, 0)
 // connection's own.
 type alarm struct {
 	mu       sync.Mutex
-	conn     net.Conn // immutable
+	conn     net.Conn      // immutable
 	idle     time.Duration // 0 = never
 	expires  time.Time     // idle time-out, zero = never
 	hard     time.Time     // limit of the current step, zero = none

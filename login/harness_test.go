@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -498,5 +497,3 @@ func (o oneByte) Read(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
-
-func hexNumber(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
