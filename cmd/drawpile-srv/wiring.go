@@ -46,7 +46,7 @@ type process struct {
 
 // start brings a server up in the order of configuration.md §2.3. What has been
 // started is stopped again when a later step fails.
-func start(o *options, stderr io.Writer, now func() time.Time) (p *process, err error) {
+func start(o *options, stderr io.Writer, now func() time.Time) (*process, error) {
 	reloader, warnings, err := newReloader(o.config, now)
 	if err != nil {
 		return nil, err
@@ -58,27 +58,32 @@ func start(o *options, stderr io.Writer, now func() time.Time) (p *process, err 
 	reloader.pair = pair
 	setProcessors(o)
 
-	p = &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, quit: make(chan struct{})}
+	p := &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, quit: make(chan struct{})}
 	reloader.log = p.log
-	defer func() {
-		if err != nil {
-			p.abandon()
-		}
-	}()
 	for _, text := range append(warnings, o.warnings...) {
 		p.put(serverlog.Warn, text)
 	}
-	if err := p.openSessions(o, now); err != nil {
+	if err := p.open(o, now); err != nil {
+		p.abandon()
 		return nil, err
+	}
+	go reloader.run(p.quit)
+	return p, nil
+}
+
+// open brings sessions to life and opens the ports.
+func (p *process) open(o *options, now func() time.Time) error {
+	if err := p.openSessions(o, now); err != nil {
+		return err
 	}
 	listener, err := listenTCP(context.Background(), o.listen, o.port)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if o.pprof.IsValid() {
 		if p.profiles, err = serveProfiles(o.pprof); err != nil {
 			_ = listener.Close()
-			return nil, err
+			return err
 		}
 		p.put(serverlog.Info, fmt.Sprintf("Serving profiles at http://%v/debug/pprof/", o.pprof))
 	}
@@ -86,8 +91,7 @@ func start(o *options, stderr io.Writer, now func() time.Time) (p *process, err 
 	address, port := listenerAddress(listener)
 	p.put(serverlog.Info, fmt.Sprintf("Started listening for TCP connections on port %d at address %s", port, address))
 	go p.accept(listener)
-	go reloader.run(p.quit)
-	return p, nil
+	return nil
 }
 
 // openSessions opens the store, starts the relay and brings stored sessions to
