@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 
 func command(args ...string) *exec.Cmd {
 	c := exec.Command(os.Args[0], args...)
-	c.Env = append(os.Environ(), runAsServer+"=1")
+	c.Env = append(os.Environ(), runAsServer+"=1", "GORACE=atexit_sleep_ms=0")
 	return c
 }
 
@@ -51,7 +51,7 @@ func runOnce(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c := exec.CommandContext(ctx, os.Args[0], args...)
-	c.Env = append(os.Environ(), runAsServer+"=1")
+	c.Env = append(os.Environ(), runAsServer+"=1", "GORACE=atexit_sleep_ms=0")
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	err := c.Run()
