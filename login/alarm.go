@@ -80,6 +80,24 @@ func (a *alarm) raise(e event) {
 	}
 }
 
+// stop raises evStop and leaves grace for a write in progress and for the rest
+// of an orderly close.
+func (a *alarm) stop(grace time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.released {
+		return
+	}
+	end := time.Now().Add(grace)
+	_ = a.conn.SetWriteDeadline(end) // fails on a closed socket only, as the write will
+	if !a.closing {
+		a.events |= evStop
+	} else if end.Before(a.expires) {
+		a.expires = end
+	}
+	a.applyLocked()
+}
+
 // clear forgets an event.
 func (a *alarm) clear(e event) {
 	a.mu.Lock()
@@ -120,6 +138,9 @@ func (a *alarm) retain() {
 func (a *alarm) close(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.events&evStop != 0 {
+		d = min(d, stopGrace)
+	}
 	a.closing, a.events, a.hard = true, 0, time.Time{}
 	a.expires = time.Now().Add(d)
 	a.applyLocked()

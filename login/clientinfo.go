@@ -169,6 +169,17 @@ func cutUnits(s string, limit int) string {
 	return s
 }
 
+// cutBytes cuts s to at most limit bytes, never inside a character.
+func cutBytes(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}
+
 func runeUnits(r rune) int {
 	if r > 0xffff && r <= utf8.MaxRune {
 		return 2

@@ -40,9 +40,11 @@ type conn struct {
 	idle     time.Duration
 	alarm    alarm
 
-	tr    transport
-	pipe  *entry.Pipe // non-nil once TLS is up
-	count int         // messages other than pings
+	tr      transport
+	pipe    *entry.Pipe // non-nil once TLS is up
+	count   int         // messages other than pings
+	stray   int         // those of them that are no commands
+	reports int         // abuse reports
 
 	state state
 	// Read once, when the connection starts (login.md §3).
@@ -90,7 +92,7 @@ func (c *conn) serve() error {
 	c.idle = c.server.cfg.Settings.Get().ClientTimeout
 	c.alarm.start(c.idle)
 	if c.server.ctx.Err() != nil {
-		c.alarm.raise(evStop)
+		c.alarm.stop(stopGrace)
 	}
 	c.tr = &stream{in: c.socket, out: c.socket, received: c.received}
 	c.log(serverlog.Info, serverlog.Status, "New TCP client connected")
@@ -172,7 +174,9 @@ func (c *conn) handle(m frame.Msg) error {
 		return &aborted{serverlog.RuleBreak, fmt.Sprintf("More than %d messages before entering a session", c.server.limits.messages)}
 	}
 	if m.Type != frame.TypeServerCommand {
-		c.log(serverlog.Warn, serverlog.RuleBreak, fmt.Sprintf("Got non-login message (type=%d) in login state", m.Type))
+		if c.stray++; c.stray <= maxStray {
+			c.log(serverlog.Warn, serverlog.RuleBreak, fmt.Sprintf("Got non-login message (type=%d) in login state", m.Type))
+		}
 		return nil
 	}
 	return c.dispatch(frame.ParseCommand(m.Body))
@@ -240,7 +244,7 @@ func (c *conn) flushLocked(within time.Duration) error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	_ = c.socket.SetWriteDeadline(time.Now().Add(within)) // fails on a closed socket only, as the write will
+	_ = c.socket.SetWriteDeadline(time.Now().Add(c.patience(within))) // fails on a closed socket only, as the write will
 	c.werr = c.tr.writeMessages(c.out)
 	if cap(c.out) > keepBuffer {
 		c.out = nil
@@ -253,6 +257,14 @@ func (c *conn) flushLocked(within time.Duration) error {
 		return &aborted{serverlog.Status, "Socket error: " + c.werr.Error()}
 	}
 	return nil
+}
+
+// patience shortens a time-out while the server stops.
+func (c *conn) patience(d time.Duration) time.Duration {
+	if c.server.ctx.Err() != nil {
+		return min(d, stopGrace)
+	}
+	return d
 }
 
 // await runs work in a goroutine of its own and answers pings until it is
@@ -299,12 +311,12 @@ func await[T any](c *conn, limit time.Duration, work func(context.Context) (T, e
 
 // log writes an entry about the connection's user.
 func (c *conn) log(level serverlog.Level, topic serverlog.Topic, text string) {
-	c.server.cfg.Log.Put(serverlog.Entry{Level: level, Topic: topic, User: c.user(), Message: text})
+	c.logSession("", level, topic, text)
 }
 
 // logSession writes an entry that belongs to a session's log.
 func (c *conn) logSession(session string, level serverlog.Level, topic serverlog.Topic, text string) {
-	c.server.cfg.Log.Put(serverlog.Entry{Level: level, Topic: topic, User: c.user(), Session: session, Message: text})
+	c.server.cfg.Log.Put(serverlog.Entry{Level: level, Topic: topic, User: c.user(), Session: session, Message: cutBytes(text, maxLogText)})
 }
 
 func (c *conn) user() serverlog.User {

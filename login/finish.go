@@ -35,7 +35,7 @@ func (c *conn) finish(err error) {
 	c.log(serverlog.Info, topic, text)
 
 	// Whoever does not read gets a bounded time for what is on its way.
-	_ = c.socket.SetWriteDeadline(time.Now().Add(closeTimeout))
+	_ = c.socket.SetWriteDeadline(time.Now().Add(c.patience(closeTimeout)))
 	c.endWatch()
 	c.wmu.Lock()
 	c.out = frame.AppendDisconnect(c.out, bye.reason, bye.text)
@@ -81,7 +81,7 @@ func (c *conn) closeOrderly() {
 	if half.CloseWrite() != nil {
 		return
 	}
-	c.alarm.close(closeTimeout)
+	c.alarm.close(c.patience(closeTimeout))
 	if _, err := io.Copy(io.Discard, c.socket); err == nil {
 		c.alarm.closed()
 	}

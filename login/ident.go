@@ -1,7 +1,6 @@
 package login
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,9 +74,7 @@ func (c *conn) identAccount(a Account, pass string) error {
 	ok := a.PasswordHash == "" && pass == ""
 	if !ok && a.PasswordHash != "" && pass != "" {
 		var err, ended error
-		ok, err, ended = await(c, hashTimeout, func(ctx context.Context) (bool, error) {
-			return c.server.hashes.check(ctx, a.PasswordHash, pass)
-		})
+		ok, err, ended = c.checkPassword(a.PasswordHash, pass, a.Name)
 		if ended != nil {
 			return ended
 		}

@@ -143,9 +143,7 @@ func (c *conn) mayJoin(s *entry.Session, pass string, invited bool) (right bool,
 		return true, nil
 	}
 	if pass != "" {
-		ok, err, ended := await(c, hashTimeout, func(ctx context.Context) (bool, error) {
-			return c.server.hashes.check(ctx, s.PasswordHash, pass)
-		})
+		ok, err, ended := c.checkPassword(s.PasswordHash, pass, "")
 		switch {
 		case ended != nil:
 			return false, ended

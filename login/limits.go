@@ -59,6 +59,27 @@ const (
 	authTimeout = 30 * time.Second
 	// seatTimeout bounds creating or entering a session.
 	seatTimeout = 30 * time.Second
+	// stopGrace replaces writeTimeout and closeTimeout while the server stops:
+	// the members of sessions are told only after everybody in login.
+	stopGrace = time.Second
+	// freeAttempts is how many wrong passwords per address or account cost
+	// nothing, forgiveAfter when one of them is forgotten again.
+	freeAttempts = 20
+	forgiveAfter = 5 * time.Second
+	// attemptDelay is how long a password waits after the first attempt too
+	// many; it doubles with each further one up to maxAttemptDelay.
+	attemptDelay    = 250 * time.Millisecond
+	maxAttemptDelay = 5 * time.Second
+	// maxTallies is how many addresses and accounts are remembered; beyond it
+	// first those are forgotten that have been forgiven, then all.
+	maxTallies = 8192
+	// maxLogText cuts log entries, in bytes: they quote what clients send.
+	maxLogText = 4 << 10
+	// maxStray is how many messages that do not belong to a login are logged
+	// per connection.
+	maxStray = 10
+	// maxReports is how many abuse reports a connection may send.
+	maxReports = 20
 	// outLimit is how many bytes of replies are gathered before they are
 	// written although more input waits.
 	outLimit = 64 << 10

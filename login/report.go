@@ -31,6 +31,9 @@ func (c *conn) report(cmd frame.Command) {
 	if !ok {
 		return
 	}
+	if c.reports++; c.reports > maxReports {
+		return
+	}
 	reason := frame.Str(cmd.Kwargs["reason"])
 	c.logSession(s.ID, serverlog.Info, serverlog.Report, "Abuse report about user 0 received: "+reason)
 	if c.server.cfg.Reports == nil || !c.server.cfg.Settings.Get().AbuseReport {

@@ -62,7 +62,9 @@ type Server struct {
 	limits limits
 	hashes *hashPool
 	names  nameFilter
-	slots  chan struct{} // one per TLS handshake that may compute
+	// attempts remembers wrong passwords across connections.
+	attempts attempts
+	slots    chan struct{} // one per TLS handshake that may compute
 
 	ctx    context.Context // ends when Stop begins
 	cancel context.CancelFunc
@@ -118,7 +120,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.cancel()
-	s.each(func(c *conn) { c.alarm.raise(evStop) })
+	s.each(func(c *conn) { c.alarm.stop(stopGrace) })
 
 	gone := make(chan struct{})
 	go func() {
