@@ -14,9 +14,12 @@ import (
 
 // What the server says, and who hears it (commands.md §3 to §5, session.md §28).
 
-// tell sends a reply directly to one member. A reply that does not fit into a
-// message is not sent; the result says so.
+// tell sends a reply directly to one member, if it has not left meanwhile. A
+// reply that does not fit into a message is not sent; the result says so.
 func (s *session) tell(st *seat, v frame.Object) bool {
+	if st.gone {
+		return true
+	}
 	return s.reply(v, func(msg []byte) { s.out.direct(st, msg) })
 }
 

@@ -46,6 +46,14 @@ type outlet interface {
 	end(remove bool)
 }
 
+// pauser is the part of an outlet that holds a member's input back. Optional:
+// without it a seat that sends too much while it must wait is disconnected.
+type pauser interface {
+	// pause stops reading from the member, or goes on. What has been read
+	// already may still be handed to the session.
+	pause(s *seat, paused bool)
+}
+
 // message is what a session's policy is given for each decoded message that
 // the transport did not consume itself.
 type message = frame.Msg

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"fmt"
 	"time"
 
 	"drawrelay/frame"
@@ -18,7 +19,7 @@ func (s *session) upload(msg []byte) {
 	s.image = append(s.image, msg...)
 	s.imageCount++
 	if limit := s.limit(); limit > 0 && int64(len(s.image)) > limit {
-		s.dismiss(s.initSeat, frame.ReasonError, "History limit exceeded", "")
+		s.dismiss(s.initSeat, frame.ReasonError, "History limit exceeded", fmt.Sprintf("%d bytes", len(s.image)))
 	}
 }
 

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -10,10 +11,14 @@ import (
 	"drawrelay/store/serverlog"
 )
 
-// heldLimit bounds the bytes of messages kept for a seat that may not be
-// processed yet. A client that has just joined draws little before it sees the
-// canvas, so this is far more than anybody sends in good faith.
-const heldLimit = 16 << 20
+const (
+	// heldPause is how many bytes of messages are kept for a seat that must
+	// wait before it is not read any more.
+	heldPause = 256 << 10
+	// heldLimit bounds them for good, for what was read before the pause took
+	// effect: a member's input buffers are far smaller.
+	heldLimit = 16 << 20
+)
 
 // seat is a member of a session. All roles belong to it and end with it.
 // Ownership: the session's owner loop, but for lastDrawing. link belongs to
@@ -35,6 +40,7 @@ type seat struct {
 	locked   bool   // hold lock: joined while the session was initialising
 	busy     bool   // a slow command of this seat has not finished
 	draining bool   // held messages are being processed
+	paused   bool   // the transport does not read from it
 	held     []byte // messages that wait, in order
 
 	lastActive  int64        // unix seconds of the last message
@@ -94,10 +100,20 @@ func (s *session) findName(name string) *seat {
 // much meanwhile.
 func (s *session) hold(st *seat, m frame.Msg) {
 	if len(st.held)+m.Size() > heldLimit {
-		s.dismiss(st, frame.ReasonError, "History limit exceeded", "while waiting")
+		s.dismiss(st, frame.ReasonError, "History limit exceeded", fmt.Sprintf("%d bytes", len(st.held)))
 		return
 	}
 	st.held = frame.Append(st.held, m)
+	if len(st.held) > heldPause {
+		s.pause(st, true)
+	}
+}
+
+func (s *session) pause(st *seat, paused bool) {
+	if p, ok := s.out.(pauser); ok && st.paused != paused && !st.gone {
+		st.paused = paused
+		p.pause(st, paused)
+	}
 }
 
 // release processes held messages in order for as long as nothing holds the
@@ -118,5 +134,6 @@ func (s *session) release(st *seat) {
 	st.draining = false
 	if len(st.held) == 0 || st.gone {
 		st.held = nil
+		s.pause(st, false)
 	}
 }

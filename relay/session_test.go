@@ -471,7 +471,7 @@ func labelsEqual(t testing.TB, what string, got []heard, want ...string) {
 	equal(t, what, strings.Join(labels(got), "\n"), strings.Join(want, "\n"))
 }
 
-func TestSmoke(t *testing.T) {
+func TestRulesSmoke(t *testing.T) {
 	w := open(t)
 	b := w.join(person("bob"))
 	w.draw(b, "stroke")
