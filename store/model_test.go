@@ -128,12 +128,20 @@ func (m *model) step(t testing.TB, h *store.History) {
 	}
 }
 
-// append adds some messages, now and then a large one, people coming and going
-// among them.
+// append adds some messages to a session.
 func (m *model) append(h *store.History) {
+	run := m.messages()
+	_, n := frame.Whole(run)
+	h.Log().Append(run, n)
+	h.Kick()
+	m.content = append(m.content, run...)
+}
+
+// messages makes some messages, now and then a large one, people coming and
+// going among them.
+func (m *model) messages() []byte {
 	var run []byte
-	n := 1 + m.rnd.IntN(4)
-	for range n {
+	for range 1 + m.rnd.IntN(4) {
 		id := uint8(1 + m.rnd.IntN(5))
 		switch m.rnd.IntN(6) {
 		case 0:
@@ -143,14 +151,12 @@ func (m *model) append(h *store.History) {
 		default:
 			body := make([]byte, m.rnd.IntN([]int{20, 300, 30000}[m.rnd.IntN(3)]))
 			for i := range body {
-				body[i] = byte(1 + m.rnd.IntN(255)) // never 0, see crash_test.go
+				body[i] = byte(1 + m.rnd.IntN(255)) // zeros are what a power cut leaves
 			}
 			run = frame.Append(run, frame.Msg{Type: 200, User: id, Body: body})
 		}
 	}
-	h.Log().Append(run, n)
-	h.Kick()
-	m.content = append(m.content, run...)
+	return run
 }
 
 // leaves returns the leave messages a load appends to content.

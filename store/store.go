@@ -205,6 +205,10 @@ func (h *History) createFiles(lines []string) (err error) {
 	}
 	if _, err = journal.WriteAt([]byte(text), 0); err != nil {
 		err = fmt.Errorf("write journal: %w", err)
+	} else if err = journal.Sync(); err != nil {
+		// All of it or nothing: half of it could be a session without its
+		// password.
+		err = fmt.Errorf("sync journal: %w", err)
 	} else if err = h.store.o.FS.SyncDir(h.store.o.Dir); err != nil {
 		err = fmt.Errorf("sync the session folder: %w", err)
 	}
