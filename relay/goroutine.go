@@ -176,8 +176,10 @@ func (k *link) wrote(err error) {
 		k.failWrite(err)
 		return
 	}
-	k.blocked = true
-	k.writable()
+	if k.output == outputLive {
+		k.blocked = true
+		k.writable()
+	}
 }
 
 func (p *pair) write(k *link, v [][]byte, total int) (int, error) {

@@ -34,6 +34,10 @@ const (
 	// beyond it the member is disconnected. History is not counted: a lagging
 	// member costs a cursor.
 	directLimit = 1 << 20
+	// directPause: a member with this much queued directly is not read until
+	// it has taken half of it, so that what it causes itself (pongs, its own
+	// transient chat) slows it down instead of ending it.
+	directPause = 256 << 10
 	// liveLag is how far behind a member may be and still be served by its
 	// loop, bytes; beyond it an I/O worker does.
 	liveLag = 1 << 20
@@ -261,7 +265,7 @@ func (k *link) plan(to int64) (v [][]byte, history bool, total int, ok bool) {
 		return v, true, total, true
 	}
 	v, total = k.planDirects(v, total)
-	if k.cursor < to && !k.ending {
+	if k.cursor < to && !k.ending && len(k.directs) <= maxDirects {
 		if k.skip > 0 || to-k.cursor > liveLag || k.cursor < k.log.Start() {
 			if total == 0 {
 				k.catchUp(to)
@@ -277,7 +281,8 @@ func (k *link) plan(to int64) (v [][]byte, history bool, total int, ok bool) {
 	return v, false, total, true
 }
 
-// maxDirects bounds the direct messages of one write.
+// maxDirects bounds the direct messages of one write. History follows only
+// when no more are queued.
 const maxDirects = 40
 
 func (k *link) planDirects(v [][]byte, total int) ([][]byte, int) {
@@ -322,6 +327,9 @@ func (k *link) took(n int, history bool) {
 	}
 	if len(k.directs) == 0 {
 		k.directs = nil
+	}
+	if k.readyAgain && k.direct < directPause/2 {
+		k.readLater()
 	}
 	if !history {
 		if k.sent > 0 || len(k.directs) > 0 {

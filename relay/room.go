@@ -352,9 +352,28 @@ func (r *room) publish() {
 	if r.over {
 		return
 	}
+	r.srv.registry.changed(r, r.describe())
+}
+
+// describe renews the session's description.
+func (r *room) describe() *entry.Session {
 	d := r.session.describe()
+	d.Redeem = r.redeem
 	r.desc.Store(d)
-	r.srv.registry.changed(r, d)
+	return d
+}
+
+// redeem uses an invite on the owner loop. Any goroutine but a loop's.
+func (r *room) redeem(secret string, p *entry.Person) (v *entry.Invite, result entry.RedeemResult) {
+	result = entry.RedeemUnknown
+	_ = r.loop.call(func() error {
+		defer r.rescue()
+		if !r.over {
+			v, result = r.session.redeem(secret, p)
+		}
+		return nil
+	})
+	return v, result
 }
 
 func (r *room) end(remove bool) {

@@ -180,10 +180,10 @@ func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*
 		r.session = newSession(sessionEnv{
 			hist: h, settings: s.settings, log: s.log, out: r, now: s.now, cryptKey: s.config.CryptKey,
 		})
-		r.desc.Store(r.session.describe())
+		r.describe()
 		l.rooms = append(l.rooms, r)
 		r.session.start(loaded)
-		r.desc.Store(r.session.describe())
+		r.describe()
 		if err := s.registry.add(r); err != nil {
 			r.over = true
 			l.rooms = l.rooms[:len(l.rooms)-1]

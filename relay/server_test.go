@@ -441,3 +441,63 @@ func TestIdenticalHistory(t *testing.T) {
 		}
 	})
 }
+
+// TestManyDirectMessages: more direct messages than one write takes arrive in
+// order, and the history after them once.
+func TestManyDirectMessages(t *testing.T) {
+	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, transport: TransportGoroutine}} {
+		t.Run(s.String(), func(t *testing.T) {
+			ts := startServer(t, s)
+			host, id := ts.host("host", 1)
+			const chats = 5 * maxDirects
+			for i := range chats {
+				host.send(frame.TypeChat, fmt.Appendf([]byte{frame.ChatBypass, 0}, "direct %d", i))
+				host.send(148, fmt.Appendf(nil, "stored %d", i))
+			}
+			c := ts.join("ann", id)
+			host.send(frame.TypeData, []byte("end"))
+			c.waitBody("end")
+			host.waitBody("end")
+			next, direct := 0, 0
+			for _, m := range host.msgs {
+				if string(m.Body) == fmt.Sprintf("stored %d", next) {
+					next++
+				}
+				if m.Type == frame.TypeChat && string(m.Body[2:]) == fmt.Sprintf("direct %d", direct) {
+					direct++
+				}
+			}
+			if next != chats || direct != chats {
+				t.Errorf("the host got %d stored and %d direct messages in order, want %d each", next, direct, chats)
+			}
+			if n := bytes.Count(c.history(), []byte("stored ")); n != chats {
+				t.Errorf("the joiner got %d stored messages, want %d", n, chats)
+			}
+		})
+	}
+}
+
+// TestLongLogReplay: a joiner who is sent more log entries than one write
+// takes gets all of them, then the history, once.
+func TestLongLogReplay(t *testing.T) {
+	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, files: true}} {
+		t.Run(s.String(), func(t *testing.T) {
+			ts := startServer(t, s)
+			host, id := ts.host("host", 3)
+			for i := range 3 * maxDirects {
+				host.command("sessionconf", map[string]any{"title": fmt.Sprintf("Title %d", i)})
+			}
+			host.send(frame.TypeData, []byte("end"))
+			host.waitBody("end")
+			c := ts.join("ann", id)
+			c.waitBody("end")
+			host.send(frame.TypeData, []byte("more"))
+			c.waitBody("more")
+			d := ts.join("bob", id)
+			d.waitBody("more")
+			if a, b := c.history(), d.history(); !bytes.HasPrefix(b, a) {
+				t.Errorf("the joiners have different histories: %d and %d bytes", len(a), len(b))
+			}
+		})
+	}
+}
