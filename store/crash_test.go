@@ -13,7 +13,7 @@ import (
 	"drawrelay/store/storetest"
 )
 
-var crashSeeds = flag.Uint64("crashseeds", 200, "how many seeds TestCrash runs")
+var crashSeeds = flag.Uint64("crashseeds", 100, "how many seeds TestCrash runs")
 
 // survivor follows one session through crashes and checks what every load
 // gives against what was promised before.

@@ -26,7 +26,8 @@ type recording struct{ name string }
 
 // Recording is a recording file that has been started and is not the session's
 // current one yet.
-// Ownership: whoever started it, until CommitRecording or DropRecording.
+// Ownership: whoever started it, until CommitRecording or DropRecording; after
+// a successful commit the file belongs to the log that is opened over it.
 type Recording struct {
 	recording
 	file File
@@ -101,24 +102,39 @@ func (h *History) dropRecording(r *Recording) {
 
 // CommitRecording makes r the session's recording for good: its content is
 // synced, then its name, then the journal says so and is synced. r's file must
-// hold all messages of the new history. When it returns nil, a crash at any
-// moment loads the new recording; when it returns an error the journal may
-// have queued the change, and the session's Err says why nothing is stored.
-// It returns the name of the superseded recording for RetireRecording.
-// It blocks: never on a loop; the owner loop must journal nothing meanwhile.
+// hold all messages of the new history. It returns the name of the superseded
+// recording for RetireRecording.
+//
+// Guarantee: when it returns nil, a crash at any moment loads the new
+// recording. When it returns an error the old recording stays the session's,
+// r is closed and must not be used, not even dropped; if the journal could not
+// be written or synced, the session's Err says so and nothing is accepted
+// until the journal names the old recording for certain.
+//
+// It blocks: never on a loop; the owner loop must append and journal nothing
+// meanwhile.
 func (h *History) CommitRecording(r *Recording) (old string, err error) {
+	h.files.Lock()
+	defer h.files.Unlock()
 	if err := r.file.Sync(); err != nil {
+		h.dropRecording(r)
 		return "", fmt.Errorf("sync recording: %w", err)
 	}
 	if err := h.store.o.FS.SyncDir(h.store.o.Dir); err != nil {
+		h.dropRecording(r)
 		return "", fmt.Errorf("sync the session folder: %w", err)
 	}
 	h.journal("FILE " + r.name)
 	if err := h.Flush(); err != nil {
+		// The line may be in the file, and will be once writing succeeds
+		// again. So it is taken back by another one behind it, and the new
+		// recording stays for a crash in between.
+		h.journal("FILE " + h.current.name)
+		h.started++
+		_ = r.file.Close()
+		h.store.warn(h.ID, "The unused recording %s stays: %v; delete it by hand once the disk is well", r.name, err)
 		return "", fmt.Errorf("commit recording: %w", err)
 	}
-	h.files.Lock()
-	defer h.files.Unlock()
 	old, h.current = h.current.name, r.recording
 	return old, nil
 }
