@@ -32,9 +32,10 @@ fuzz:
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
 
-# Long runs of the tests that crash the store or the server at random points.
+# Long runs of the tests that crash the store, or kill the server, at random points.
 crash:
-	$(GO) test -count=1 -run 'Crash|Kill|PowerCut' -timeout 60m ./store/... ./cmd/... -crash=10000
+	$(GO) test -count=1 -run 'TestCrash' -timeout 60m ./store -crashseeds=10000
+	$(GO) test -count=1 -run 'TestKill' -timeout 60m ./cmd/drawpile-srv -kills=200
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=6 ./... | tee bench.out
