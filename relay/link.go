@@ -266,6 +266,9 @@ func (k *link) plan(to int64) (v [][]byte, history bool, total int, ok bool) {
 	}
 	v, total = k.planDirects(v, total)
 	if k.cursor < to && !k.ending && len(k.directs) <= maxDirects {
+		if to-k.cursor > liveLag && k.log.HasFile() && k.cursor >= k.log.Written() {
+			to = k.log.Boundary(k.cursor, to, liveLag) // the disk stalls: only memory has it
+		}
 		if k.skip > 0 || to-k.cursor > liveLag || k.cursor < k.log.Start() {
 			if total == 0 {
 				k.catchUp(to)
@@ -485,13 +488,23 @@ func (k *link) tick() {
 		if now.After(k.endBy) {
 			k.fail(errAborted)
 		}
-	case k.idle > 0 && now.Sub(k.lastRead) > k.idle:
+	case k.held: // not the peer's fault
+	case k.idle > 0 && now.Sub(k.lastSign()) > k.idle:
 		k.logf(serverlog.Warn, serverlog.Status, "Message queue exceeded timeout of %dms", k.idle.Milliseconds())
 		k.fail(errIdle)
 	case k.idle > 0 && k.person.KeepAlive && now.Sub(k.lastSent) >= keepAliveAfter && len(k.directs) == 0:
 		k.lastSent = now
 		k.queue(newBuffer(keepAliveFrame))
 	}
+}
+
+// lastSign returns when the member last gave a sign of life: it was read from,
+// or it took something while it is not read because too much waits for it.
+func (k *link) lastSign() time.Time {
+	if k.readyAgain && k.lastSent.After(k.lastRead) {
+		return k.lastSent
+	}
+	return k.lastRead
 }
 
 func (k *link) logf(level serverlog.Level, topic serverlog.Topic, format string, args ...any) {

@@ -17,9 +17,7 @@ import (
  * 3. Tell    writer      the session's OnCommit runs; its members may be sent what was written
  * 4. Sync    syncer      files with unsynced writes are synced, at most every syncInterval
  *
- * A write that fails is retried from the same position; meanwhile the session
- * stops accepting (Err) and what it has accepted stays in memory. A sync that
- * fails sticks for good: the kernel may already have dropped the pages.
+ * What happens when the disk is slow or fails is in stall.go.
  */
 
 const (
@@ -48,6 +46,7 @@ type CommitStats struct {
 	SyncErrors  int64
 	Stalls      int64 // times a session was delivered ahead of its file
 	Stalled     int64 // sessions in that state now
+	Failing     int64 // sessions that cannot be stored now
 }
 
 // Committer writes what sessions append, off their loops.
@@ -57,16 +56,18 @@ type Committer struct {
 	now      func() time.Time
 
 	stats struct {
-		writes, bytes, syncs, writeErrors, syncErrors, stalls, stalled atomic.Int64
+		writes, bytes, syncs, writeErrors, syncErrors, stalls, stalled, failing atomic.Int64
 	}
 
 	mu      sync.Mutex // protects what follows; never held across I/O
 	work    *sync.Cond
-	queue   []*Durable
+	queue   []*Durable // those from head on wait
+	head    int
 	busy    map[*Durable]struct{} // being written
+	failed  map[*Durable]struct{} // wait for a retry
 	unsync  map[*Durable]struct{} // written but not synced
 	syncing bool                  // a sync round is scheduled or runs
-	watch   *time.Timer           // looks for stalls while anything is queued or busy
+	watch   *time.Timer           // looks for stalls while anything waits to be written
 	watched bool
 	closed  bool
 	wg      sync.WaitGroup
@@ -81,6 +82,7 @@ func NewCommitter(interval, grace time.Duration) *Committer {
 		grace:    grace,
 		now:      time.Now,
 		busy:     make(map[*Durable]struct{}),
+		failed:   make(map[*Durable]struct{}),
 		unsync:   make(map[*Durable]struct{}),
 	}
 	c.work = sync.NewCond(&c.mu)
@@ -110,7 +112,7 @@ func (c *Committer) Stats() CommitStats {
 	return CommitStats{
 		Writes: s.writes.Load(), Bytes: s.bytes.Load(), Syncs: s.syncs.Load(),
 		WriteErrors: s.writeErrors.Load(), SyncErrors: s.syncErrors.Load(),
-		Stalls: s.stalls.Load(), Stalled: s.stalled.Load(),
+		Stalls: s.stalls.Load(), Stalled: s.stalled.Load(), Failing: s.failing.Load(),
 	}
 }
 
@@ -126,8 +128,14 @@ type Durable struct {
 
 	log     atomic.Pointer[Log]
 	dirty   atomic.Bool // a kick has not been served yet
-	stalled atomic.Bool
+	stalled atomic.Bool // changed with c.mu held
 	err     atomic.Pointer[error]
+	pending atomic.Int64 // bytes of journal lines not written yet
+
+	errs      sync.Mutex // protects the parts of err
+	writeErr  error      // of the last write
+	syncErr   error      // of the first sync that failed, for good
+	forgotten bool       // not counted as failing any more
 
 	mu       sync.Mutex // protects the journal's queue
 	journal  File
@@ -138,13 +146,13 @@ type Durable struct {
 	// Writer that holds it in busy only.
 	span Span
 
-	syncing    sync.Mutex // one sync at a time, and none after closed
-	closed     bool       // protected by syncing
-	syncFailed atomic.Bool
+	syncing sync.Mutex // one sync at a time, and none after closed
+	closed  bool       // protected by syncing
 
 	// Protected by c.mu.
 	queued bool
-	since  time.Time // when the oldest unserved kick came
+	ended  bool      // nothing is written any more
+	since  time.Time // when the oldest unserved kick came; zero: there is none
 	retry  *time.Timer
 	idle   *sync.Cond // signalled when the session leaves busy
 }
@@ -178,6 +186,7 @@ func (d *Durable) Journal(line string) {
 	d.lines = append(d.lines, line...)
 	d.lines = append(d.lines, '\n')
 	d.mu.Unlock()
+	d.pending.Add(int64(len(line)) + 1)
 	d.Kick()
 }
 
@@ -204,45 +213,26 @@ func (d *Durable) Deliverable() int64 {
 	return l.written.Load()
 }
 
-// Stalled reports whether members are sent what the file does not have yet.
-func (d *Durable) Stalled() bool { return d.stalled.Load() }
-
-// Backlog returns how many bytes wait to be written. Any goroutine.
+// Backlog returns how many bytes wait to be written, journal lines included.
+// Any goroutine.
 func (d *Durable) Backlog() int64 {
 	l := d.log.Load()
-	return l.Size() - l.Written()
-}
-
-// Err returns why the session cannot be stored at the moment, or nil. While it
-// is not nil nothing must be appended to the history. A failed sync stays for
-// good, a failed write until a retry succeeds. Any goroutine.
-func (d *Durable) Err() error {
-	if p := d.err.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-func (d *Durable) setErr(err error) {
-	if err == nil {
-		d.err.Store(nil)
-		return
-	}
-	d.err.Store(&err)
+	return l.Size() - l.Written() + d.pending.Load()
 }
 
 // Flush waits until everything queued and appended so far is in the files and
-// syncs them. It returns the first error. It blocks: never on a loop.
+// syncs them. What failed before is tried once more. It returns the first
+// error. It blocks: never on a loop.
 func (d *Durable) Flush() error {
 	if d.c == nil {
 		return nil
 	}
 	d.Kick()
 	d.c.mu.Lock()
-	for d.queued || d.isBusy() || d.dirty.Load() {
-		if d.Err() != nil && !d.queued && !d.isBusy() {
-			break
-		}
+	if d.isFailed() {
+		d.c.queueLocked(d)
+	}
+	for d.queued || d.isBusy() || d.dirty.Load() && !d.isFailed() && !d.ended {
 		d.idle.Wait()
 	}
 	d.c.mu.Unlock()
@@ -258,12 +248,18 @@ func (d *Durable) Close() error {
 	err := d.Flush()
 	if d.c != nil {
 		d.c.mu.Lock()
+		d.ended = true // a retry that is under way comes to nothing
 		delete(d.c.unsync, d)
+		delete(d.c.failed, d)
 		if d.retry != nil {
 			d.retry.Stop()
 		}
+		for d.isBusy() {
+			d.idle.Wait()
+		}
+		d.setStalledLocked(false)
 		d.c.mu.Unlock()
-		d.setStalled(false)
+		d.forget()
 	}
 	d.syncing.Lock()
 	defer d.syncing.Unlock()
@@ -289,62 +285,29 @@ func (d *Durable) isBusy() bool {
 
 func (c *Committer) enqueue(d *Durable) {
 	c.mu.Lock()
-	if !d.queued && !d.isBusy() {
-		d.queued = true
-		d.since = c.now()
-		c.queue = append(c.queue, d)
-		c.work.Signal()
-		c.watchStalls()
-	}
+	c.queueLocked(d)
 	c.mu.Unlock()
 }
 
-// watchStalls arms the stall timer unless it is. The caller holds c.mu.
-func (c *Committer) watchStalls() {
-	if !c.watched && c.grace > 0 && c.interval > 0 {
-		c.watched = true
-		c.watch.Reset(c.grace)
-	}
-}
-
-// findStalls marks the sessions that have waited longer than the grace. It
-// runs again while anything is queued or busy.
-func (c *Committer) findStalls() {
-	var late []*Durable
-	c.mu.Lock()
-	c.watched = false
-	limit := c.now().Add(-c.grace)
-	look := func(d *Durable) {
-		if !d.since.After(limit) && !d.stalled.Load() {
-			late = append(late, d)
-		}
-	}
-	for _, d := range c.queue {
-		look(d)
-	}
-	for d := range c.busy {
-		look(d)
-	}
-	if len(c.queue)+len(c.busy) > 0 {
-		c.watchStalls()
-	}
-	c.mu.Unlock()
-	for _, d := range late {
-		d.setStalled(true)
-	}
-}
-
-func (d *Durable) setStalled(on bool) {
-	if d.stalled.Swap(on) == on {
+// queueLocked queues d unless it is queued or busy. The caller holds c.mu.
+func (c *Committer) queueLocked(d *Durable) {
+	if d.queued || d.isBusy() || d.ended {
 		return
 	}
-	if on {
-		d.c.stats.stalls.Add(1)
-		d.c.stats.stalled.Add(1)
+	d.queued = true
+	if d.isFailed() {
+		delete(c.failed, d) // and waits since it failed
 	} else {
-		d.c.stats.stalled.Add(-1)
+		d.since = c.now()
 	}
-	d.tell()
+	if c.head > 0 && len(c.queue) == cap(c.queue) {
+		n := copy(c.queue, c.queue[c.head:])
+		clear(c.queue[n:])
+		c.queue, c.head = c.queue[:n], 0
+	}
+	c.queue = append(c.queue, d)
+	c.work.Signal()
+	c.watchStalls()
 }
 
 func (d *Durable) tell() {
@@ -359,67 +322,69 @@ func (c *Committer) write() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		for len(c.queue) == 0 {
+		for len(c.queue) == c.head {
 			if c.closed {
 				return
 			}
 			c.work.Wait()
 		}
-		d := c.queue[0]
-		c.queue[0] = nil
-		c.queue = c.queue[1:]
+		d := c.queue[c.head]
+		c.queue[c.head] = nil
+		if c.head++; c.head == len(c.queue) {
+			c.queue, c.head = c.queue[:0], 0 // used again without allocating
+		}
 		d.queued = false
+		if d.ended {
+			d.idle.Broadcast()
+			continue
+		}
 		c.busy[d] = struct{}{}
 		c.mu.Unlock()
 
 		err := d.pass()
 
 		c.mu.Lock()
+		if err == nil {
+			d.caughtUpLocked()
+		}
+		c.mu.Unlock()
+		d.tell()
+		c.mu.Lock()
 		delete(c.busy, d)
 		switch {
+		case d.ended:
 		case err != nil:
 			// dirty stays set, so that nobody queues it before the retry.
 			d.dirty.Store(true)
+			c.failed[d] = struct{}{}
 			if d.retry == nil {
 				d.retry = time.AfterFunc(retryEvery, func() { c.enqueue(d) })
 			} else {
 				d.retry.Reset(retryEvery)
 			}
-		case d.dirty.Load():
-			d.queued = true
-			d.since = c.now()
-			c.queue = append(c.queue, d)
+			c.watchStalls()
+		default:
+			c.wantSyncLocked(d)
+			if d.dirty.Load() {
+				c.queueLocked(d)
+			}
 		}
 		d.idle.Broadcast()
 	}
 }
 
-// pass writes everything a session has, and tells it.
+// pass writes everything a session has.
 func (d *Durable) pass() error {
 	d.dirty.Store(false)
 	err := d.writeAll()
-	if err == nil && d.c.interval == 0 {
-		err = d.sync()
-	}
-	if err != nil {
-		d.c.stats.writeErrors.Add(1)
-		if d.Err() == nil {
-			d.setErr(err)
+	d.noteWrite(err)
+	if err == nil {
+		d.c.stats.writes.Add(1)
+		if d.c.interval == 0 {
+			err = d.sync()
 		}
-		d.tell()
-		return err
 	}
-	d.c.stats.writes.Add(1)
-	if d.Err() != nil && !d.syncFailed.Load() {
-		d.setErr(nil)
-	}
-	if d.stalled.Load() && d.Backlog() == 0 {
-		d.setStalled(false)
-	} else {
-		d.tell()
-	}
-	d.c.wantSync(d)
-	return nil
+	return err
 }
 
 func (d *Durable) writeAll() error {
@@ -469,6 +434,7 @@ func (d *Durable) writeJournal() error {
 	d.lines = d.spare[:0]
 	d.spare = nil
 	d.mu.Unlock()
+	queued := len(lines)
 	var err error
 	if len(lines) > 0 {
 		if _, err = d.journal.WriteAt(lines, d.position); err == nil {
@@ -476,6 +442,7 @@ func (d *Durable) writeJournal() error {
 			lines = lines[:0]
 		}
 	}
+	d.pending.Add(int64(len(lines) - queued))
 	d.mu.Lock()
 	if len(lines) > 0 {
 		d.lines = append(lines, d.lines...)
@@ -486,19 +453,18 @@ func (d *Durable) writeJournal() error {
 	return err
 }
 
-// wantSync schedules a sync of what was just written.
-func (c *Committer) wantSync(d *Durable) {
+// wantSyncLocked schedules a sync of what was just written. The caller holds
+// c.mu.
+func (c *Committer) wantSyncLocked(d *Durable) {
 	if c.interval == 0 {
 		return
 	}
-	c.mu.Lock()
 	c.unsync[d] = struct{}{}
 	if !c.syncing {
 		c.syncing = true
 		// Half the interval, so that the sync itself has the other half.
 		time.AfterFunc(c.interval/2, c.syncRound)
 	}
-	c.mu.Unlock()
 }
 
 // syncRound syncs every session that has unsynced writes, a few at a time.
@@ -530,13 +496,16 @@ func (c *Committer) syncRound() {
 	c.mu.Unlock()
 }
 
-// sync makes what is written durable. Once it has failed the session stays
-// failed: the kernel may have dropped what could not be written.
+// sync makes what is written durable. Once it has failed it keeps failing: the
+// kernel may have dropped what could not be written, and would report success.
 func (d *Durable) sync() error {
 	d.syncing.Lock()
 	defer d.syncing.Unlock()
 	if d.closed {
 		return nil
+	}
+	if err := d.syncFailure(); err != nil {
+		return err
 	}
 	l := d.log.Load()
 	written := l.written.Load()
@@ -551,11 +520,7 @@ func (d *Durable) sync() error {
 	}
 	d.c.stats.syncs.Add(1)
 	if err != nil {
-		d.c.stats.syncErrors.Add(1)
-		err = fmt.Errorf("sync history: %w", err)
-		d.syncFailed.Store(true)
-		d.setErr(err)
-		return err
+		return d.noteSync(fmt.Errorf("sync history: %w", err))
 	}
 	if l.synced.Load() < written {
 		l.synced.Store(written)

@@ -1,0 +1,89 @@
+package relay
+
+import (
+	"bytes"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"drawrelay/frame"
+)
+
+// drain counts what arrives at c without allocating.
+func drain(c net.Conn, got *atomic.Int64) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := c.Read(buf)
+		got.Add(int64(n))
+		if err != nil {
+			c.Close()
+			return
+		}
+	}
+}
+
+// TestRelayAllocations: relaying a message allocates nothing, whether messages
+// come one by one or in bulk (relay-design.md §11, invariant 8).
+func TestRelayAllocations(t *testing.T) {
+	for _, s := range []setup{{loops: 1}, {loops: 1, files: true}, {loops: 2, files: true}} {
+		t.Run(s.String(), func(t *testing.T) {
+			ts := startServer(t, s)
+			host, id := ts.host("host", 1)
+			var got [3]atomic.Int64
+			var members [3]*client
+			for i, name := range []string{"ann", "bob", "cid"} {
+				members[i] = ts.joinQuiet(name, id)
+				go drain(members[i].raw, &got[i])
+			}
+			msg := frame.Append(nil, frame.Msg{Type: 148, User: 1, Body: make([]byte, 200)})
+			host.raw.Close() // it allocates for each message it receives
+			for ts.Members() > len(members) {
+				waitBriefly()
+			}
+			settle := func() {
+				for last := int64(-1); ; {
+					sum := got[0].Load() + got[1].Load() + got[2].Load()
+					if sum == last {
+						return
+					}
+					last = sum
+					waitBriefly()
+				}
+			}
+			relay := func(chunk []byte, times int) float64 {
+				settle()
+				var before, after runtime.MemStats
+				want := got[0].Load() + int64(len(chunk)*times)
+				runtime.ReadMemStats(&before)
+				for range times {
+					at := got[0].Load()
+					if _, err := members[0].raw.Write(chunk); err != nil {
+						t.Fatal(err)
+					}
+					for got[0].Load() < at+int64(len(chunk)) {
+						runtime.Gosched()
+					}
+				}
+				for i := range got {
+					for got[i].Load() < want-1<<20 {
+						runtime.Gosched()
+					}
+				}
+				runtime.ReadMemStats(&after)
+				return float64(after.Mallocs-before.Mallocs) / float64(times*len(chunk)/len(msg))
+			}
+			relay(msg, 200) // warm up
+			if n := relay(msg, 1000); n > 0.1 {
+				t.Errorf("%.3f allocations per message that comes alone", n)
+			}
+			if n := relay(bytes.Repeat(msg, 200), 100); n > 0.01 {
+				t.Errorf("%.4f allocations per message in bulk", n)
+			}
+		})
+	}
+}
+
+// waitBriefly lets what is under way arrive.
+func waitBriefly() { time.Sleep(20 * time.Millisecond) }
