@@ -139,4 +139,3 @@ func (s *seater) host(t *testing.T) *entry.HostRequest {
 	}
 	return s.hosts[0]
 }
-
