@@ -13,7 +13,7 @@ import (
 func (r *room) attach(st *seat, c *entry.Conn) {
 	k, err := r.newLink(c)
 	k.room, k.seat, k.person, k.user = r, st, st.person, st.id
-	k.pending, k.idle = c.Pending, c.IdleTimeout
+	k.pending, k.idle, k.sever = c.Pending, c.IdleTimeout, c.Sever
 	k.log = r.log()
 	k.log.Retain()
 	r.place(k, st.skip)

@@ -118,6 +118,7 @@ type link struct {
 	index, place           int // in loop.links and shard.links
 	lastRead, lastSent     time.Time
 	idle                   time.Duration
+	sever                  time.Time // zero: never; login's Conn.Sever
 }
 
 // transport is what a link needs from its kind of connection. Loop only.
@@ -488,6 +489,8 @@ func (k *link) tick() {
 		if now.After(k.endBy) {
 			k.fail(errAborted)
 		}
+	case !k.sever.IsZero() && now.After(k.sever):
+		k.fail(errAborted)
 	case k.held: // not the peer's fault
 	case k.idle > 0 && now.Sub(k.lastSign()) > k.idle:
 		k.logf(serverlog.Warn, serverlog.Status, "Message queue exceeded timeout of %dms", k.idle.Milliseconds())

@@ -32,6 +32,10 @@ const maxLoops = 4
 // at a time.
 const offloadLimit = 2
 
+// hangUpWait is how long a stopping server waits for members who have been told
+// everything to hang up.
+const hangUpWait = 500 * time.Millisecond
+
 // Transport says what loops and connections run on.
 type Transport uint8
 
@@ -349,17 +353,7 @@ func (s *Server) stop(ctx context.Context) error {
 			return nil
 		})
 	}
-	s.finished.Wait()
-	var err error
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	for s.connections() > 0 && err == nil {
-		select {
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-poll.C:
-		}
-	}
+	err := s.drain(ctx)
 	for _, l := range s.loops {
 		_ = l.call(func() error {
 			for _, k := range append([]*link(nil), l.links...) {
@@ -374,18 +368,54 @@ func (s *Server) stop(ctx context.Context) error {
 		l.do(func() { l.closing = true })
 	}
 	s.running.Wait()
+	// Only now does no loop begin to close another session's files.
+	s.finished.Wait()
 	return err
 }
 
-func (s *Server) connections() int {
-	n := 0
+// drain waits until all members have been sent everything and have hung up. A
+// member that has everything and stays gets hangUpWait.
+func (s *Server) drain(ctx context.Context) error {
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	var told time.Time // when the last member had everything
+	for {
+		open, busy := s.connections()
+		if open == 0 {
+			return nil
+		}
+		now := time.Now()
+		switch {
+		case busy > 0:
+			told = time.Time{}
+		case told.IsZero():
+			told = now
+		case now.Sub(told) > hangUpWait:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-poll.C:
+		}
+	}
+}
+
+// connections counts the members' connections, and those that have not been
+// sent everything.
+func (s *Server) connections() (open, busy int) {
 	for _, l := range s.loops {
 		_ = l.call(func() error {
-			n += len(l.links)
+			open += len(l.links)
+			for _, k := range l.links {
+				if !k.shut {
+					busy++
+				}
+			}
 			return nil
 		})
 	}
-	return n
+	return open, busy
 }
 
 // Panics returns how many broken invariants have been caught. Any goroutine.
