@@ -73,8 +73,8 @@ type History struct {
 	unterminated  bool // the journal's last line lacks its line break
 
 	files   sync.Mutex // protects what follows; never taken on a loop
-	current recording
-	started int // FILE lines read and recordings started since
+	current string     // name of the recording
+	started int        // FILE lines read and recordings started since
 	thumb   thumbnail
 	closing sync.Once
 	closed  error

@@ -77,7 +77,7 @@ func (h *History) readLine(j *journalText, line string, now time.Time) {
 	}
 	keyword, params, _ := strings.Cut(line, " ")
 	keyword, params = trim(keyword), strings.TrimLeft(params, " \t\v\f\r")
-	raw := blank(trim(params))
+	raw := trim(blank(params))
 	switch keyword {
 	case "FILE":
 		j.lastIsFile = true

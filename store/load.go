@@ -52,8 +52,8 @@ type candidate struct {
 	h       *History
 	journal File
 	text    *journalText
-	cut     bool // the journal's last line is dropped
-	rec     recording
+	cut     bool   // the journal's last line is dropped
+	rec     string // name of the recording
 	file    File
 	found   *scanned
 	err     error
@@ -184,17 +184,17 @@ func (s *Store) readInto(c *candidate) error {
 		return err
 	}
 	if c.found, err = scanRecording(c.file); err != nil {
-		return refuse("restore the file from a backup, or move the session's files away", "scan recording %s: %w", c.rec.name, err)
+		return refuse("restore the file from a backup, or move the session's files away", "scan recording %s: %w", c.rec, err)
 	}
 	v, ok := frame.ParseVersion(c.found.version)
 	switch {
 	case !ok:
-		return refuse("restore the file from a backup", "recording %s has the protocol version %q", c.rec.name, c.found.version)
+		return refuse("restore the file from a backup", "recording %s has the protocol version %q", c.rec, c.found.version)
 	case v.Server != frame.ServerProtocol:
 		return refuse("use a server for that version", "recording %s has the protocol version %q, this server can only do server version %d",
-			c.rec.name, c.found.version, frame.ServerProtocol)
+			c.rec, c.found.version, frame.ServerProtocol)
 	case c.found.count == 0:
-		return refuse("delete the session's files if it is not needed", "recording %s: %w", c.rec.name, errBlank)
+		return refuse("delete the session's files if it is not needed", "recording %s: %w", c.rec, errBlank)
 	}
 	c.h.Version = c.found.version
 	c.h.current, c.h.started = c.rec, len(c.text.files)
@@ -238,7 +238,7 @@ func (s *Store) openNamed(c *candidate, name string) (err error) {
 		}
 		return refuse("let the server's user read and write the file", "open recording: %w", err)
 	}
-	c.rec = recording{name}
+	c.rec = name
 	return nil
 }
 
@@ -254,11 +254,11 @@ func (s *Store) choose(all []*candidate) {
 			c.err = refuse("rename or remove one of them", "%s has the same id or alias", other)
 			continue
 		}
-		if other, twice := recordings[c.rec.name]; twice {
-			c.err = refuse("remove one of them", "%s has the same recording %s", other, c.rec.name)
+		if other, twice := recordings[c.rec]; twice {
+			c.err = refuse("remove one of them", "%s has the same recording %s", other, c.rec)
 			continue
 		}
-		recordings[c.rec.name] = c.name
+		recordings[c.rec] = c.name
 		names[c.h.ID] = c.name
 		if c.h.Alias != "" {
 			names[c.h.Alias] = c.name
@@ -274,9 +274,9 @@ func (s *Store) repair(c *candidate) error {
 	end, count := found.size, found.count
 	if found.torn > 0 {
 		if err := c.file.Truncate(found.head + found.size); err != nil {
-			return refuse(cure, "cut recording %s after its last whole message: %w", c.rec.name, err)
+			return refuse(cure, "cut recording %s after its last whole message: %w", c.rec, err)
 		}
-		s.warn(h.ID, "Recording %s: %d bytes of an incomplete message at the end were cut off", c.rec.name, found.torn)
+		s.warn(h.ID, "Recording %s: %d bytes of an incomplete message at the end were cut off", c.rec, found.torn)
 	}
 	if len(found.inside) > 0 {
 		var leaves []byte
@@ -284,14 +284,14 @@ func (s *Store) repair(c *candidate) error {
 			leaves = frame.AppendLeave(leaves, id)
 		}
 		if _, err := c.file.WriteAt(leaves, found.head+end); err != nil {
-			return refuse(cure, "append leave messages to %s: %w", c.rec.name, err)
+			return refuse(cure, "append leave messages to %s: %w", c.rec, err)
 		}
 		end += int64(len(leaves))
 		count += int64(len(found.inside))
 	}
 	if found.torn > 0 || len(found.inside) > 0 {
 		if err := c.file.Sync(); err != nil {
-			return refuse(cure, "sync recording %s: %w", c.rec.name, err)
+			return refuse(cure, "sync recording %s: %w", c.rec, err)
 		}
 	}
 	position, err := s.repairJournal(c)

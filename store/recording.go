@@ -21,15 +21,12 @@ const (
 // maxNames bounds the search for a file name that is not taken.
 const maxNames = 1000
 
-// recording names a recording file of the session.
-type recording struct{ name string }
-
 // Recording is a recording file that has been started and is not the session's
 // current one yet.
 // Ownership: whoever started it, until CommitRecording or DropRecording; after
 // a successful commit the file belongs to the log that is opened over it.
 type Recording struct {
-	recording
+	name string
 	file File
 	head int64
 }
@@ -69,7 +66,7 @@ func (h *History) newRecording(fork int64) (*Recording, error) {
 			return nil, fmt.Errorf("create recording: %w", err)
 		}
 		h.started++
-		r := &Recording{recording: recording{name}, file: f}
+		r := &Recording{name: name, file: f}
 		head, err := frame.AppendRecordingHead(nil, frame.SessionMeta(h.Version, fork))
 		if err == nil {
 			_, err = f.WriteAt(head, 0)
@@ -129,13 +126,13 @@ func (h *History) CommitRecording(r *Recording) (old string, err error) {
 		// The line may be in the file, and will be once writing succeeds
 		// again. So it is taken back by another one behind it, and the new
 		// recording stays for a crash in between.
-		h.journal("FILE " + h.current.name)
+		h.journal("FILE " + h.current)
 		h.started++
 		_ = r.file.Close()
 		h.store.warn(h.ID, "The unused recording %s stays: %v; delete it by hand once the disk is well", r.name, err)
 		return "", fmt.Errorf("commit recording: %w", err)
 	}
-	old, h.current = h.current.name, r.recording
+	old, h.current = h.current, r.name
 	return old, nil
 }
 

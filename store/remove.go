@@ -36,7 +36,7 @@ func (h *History) Remove() {
 	if err := h.store.o.FS.SyncDir(h.store.o.Dir); err != nil {
 		h.store.warn(h.ID, "Could not sync the session folder: %v; check the disk", err)
 	}
-	h.store.retire(h.ID, h.current.name, archive)
+	h.store.retire(h.ID, h.current, archive)
 	h.store.retire(h.ID, h.thumbnailName(), archive)
 }
 

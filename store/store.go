@@ -217,7 +217,7 @@ func (h *History) createFiles(lines []string) (err error) {
 		_ = h.store.o.FS.Remove(h.store.path(name))
 		return err
 	}
-	h.current = rec.recording
+	h.current = rec.name
 	h.Durable = h.store.c.NewDurable(OpenLog(rec.file, rec.head, 0, nil, 0), journal, int64(len(text)))
 	return nil
 }
