@@ -3,6 +3,7 @@ package frame
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 )
 
@@ -16,22 +17,20 @@ type Command struct {
 
 // ParseCommand reads a ServerCommand payload. Invalid JSON and documents that
 // are not objects give an empty command; members of a wrong type count as
-// missing. The result does not refer to b.
+// missing, and numbers that float64 cannot hold as nil. The result does not
+// refer to b.
 func ParseCommand(b []byte) Command {
 	var doc map[string]json.RawMessage
 	if json.Unmarshal(b, &doc) != nil {
 		return Command{}
 	}
+	// The text is valid JSON, so an error can only mean a missing member, a
+	// member of a wrong type, which leaves the field empty, or a number beyond
+	// float64 inside, which leaves a nil in its place.
 	var c Command
-	if json.Unmarshal(doc["cmd"], &c.Name) != nil {
-		c.Name = ""
-	}
-	if json.Unmarshal(doc["args"], &c.Args) != nil {
-		c.Args = nil
-	}
-	if json.Unmarshal(doc["kwargs"], &c.Kwargs) != nil {
-		c.Kwargs = nil
-	}
+	_ = json.Unmarshal(doc["cmd"], &c.Name)
+	_ = json.Unmarshal(doc["args"], &c.Args)
+	_ = json.Unmarshal(doc["kwargs"], &c.Kwargs)
 	return c
 }
 
@@ -70,27 +69,65 @@ func Int(v any) int {
 	return int(f)
 }
 
-// Object is a JSON object to be sent.
+// Object is a JSON object to be sent. As a value inside another one, nil is
+// null; clients want an empty object.
 type Object map[string]any
 
-// Array is a JSON array to be sent.
+// Array is a JSON array to be sent. nil is null; clients want an empty array.
 type Array []any
 
 // AppendReply appends a whole ServerCommand message of the server: compact
 // JSON with sorted keys, nothing escaped that need not be (wire.md §7.2). It
 // returns ErrTooLong, with dst as it was, if the text exceeds MaxPayload
-// bytes; callers that can split must split.
+// bytes; callers that can split must split. Bytes that are not UTF-8 become
+// U+FFFD.
 func AppendReply(dst []byte, user uint8, v Object) ([]byte, error) {
+	if v == nil {
+		v = Object{}
+	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(map[string]any(v)); err != nil {
-		return dst, err
+		return dst, fmt.Errorf("encode reply: %w", err)
 	}
-	text := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	text := unescape(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
 	if len(text) > MaxPayload {
 		return dst, ErrTooLong
 	}
 	dst = AppendHeader(dst, len(text), TypeServerCommand, user)
 	return append(dst, text...), nil
+}
+
+// unescape puts in their plain form, in place, the characters beyond ASCII
+// that encoding/json escapes: U+2028 and U+2029, for the sake of JavaScript,
+// and the U+FFFD it writes for what is not UTF-8.
+func unescape(text []byte) []byte {
+	i := bytes.IndexByte(text, '\\')
+	if i < 0 {
+		return text
+	}
+	out := text[:i]
+	for i < len(text) {
+		if text[i] != '\\' || i+6 > len(text) {
+			out = append(out, text[i])
+			i++
+			continue
+		}
+		switch string(text[i : i+6]) {
+		case `\u2028`:
+			out = append(out, "\u2028"...)
+			i += 6
+		case `\u2029`:
+			out = append(out, "\u2029"...)
+			i += 6
+		case `\ufffd`:
+			out = append(out, "\ufffd"...)
+			i += 6
+		default: // the character behind it may be another backslash
+			out = append(out, text[i], text[i+1])
+			i += 2
+		}
+	}
+	return out
 }

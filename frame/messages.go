@@ -1,5 +1,7 @@
 package frame
 
+import "unicode/utf8"
+
 // Reasons of a Disconnect message (wire.md §6).
 const (
 	ReasonError    = 0
@@ -56,11 +58,10 @@ func ParseJoin(b []byte) (Join, error) {
 }
 
 // AppendJoin appends a whole Join message of user. Names are cut to
-// MaxJoinName bytes; an avatar that does not fit into the message is left out.
+// MaxJoinName bytes, between two characters; an avatar that does not fit into
+// the message is left out.
 func AppendJoin(dst []byte, user uint8, flags uint8, name string, avatar []byte) []byte {
-	if len(name) > MaxJoinName {
-		name = name[:MaxJoinName]
-	}
+	name = cutText(name, MaxJoinName)
 	if 2+len(name)+len(avatar) > MaxPayload {
 		avatar = nil
 	}
@@ -165,11 +166,9 @@ func ParseDisconnect(b []byte) (Disconnect, error) {
 }
 
 // AppendDisconnect appends a whole Disconnect message of the server. Text that
-// does not fit is cut.
+// does not fit is cut between two characters.
 func AppendDisconnect(dst []byte, reason uint8, text string) []byte {
-	if len(text) > MaxPayload-1 {
-		text = text[:MaxPayload-1]
-	}
+	text = cutText(text, MaxPayload-1)
 	dst = AppendHeader(dst, 1+len(text), TypeDisconnect, 0)
 	dst = append(dst, reason)
 	return append(dst, text...)
@@ -196,4 +195,17 @@ func AppendPing(dst []byte, pong bool) []byte {
 // AppendKeepAlive appends a whole KeepAlive message of the server.
 func AppendKeepAlive(dst []byte) []byte {
 	return AppendHeader(dst, 0, TypeKeepAlive, 0)
+}
+
+// cutText cuts s to at most n bytes without leaving a part of a character.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i := n; i > n-utf8.UTFMax && i >= 0; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
+	}
+	return s[:n] // no text
 }

@@ -18,7 +18,7 @@ func ParseWebSocket(b []byte) (Msg, error) {
 	if len(b) > MaxWebSocket {
 		return Msg{}, ErrTooLong
 	}
-	return Msg{Type: Type(b[0]), User: b[1], Body: b[WebSocketHeadLen:]}, nil
+	return Msg{Type: Type(b[0]), User: b[1], Body: b[WebSocketHeadLen:len(b):len(b)]}, nil
 }
 
 // AppendWebSocket appends the content of the WebSocket binary message that

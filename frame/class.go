@@ -110,8 +110,10 @@ func Check(m Msg) error {
 	return nil
 }
 
-// Stored reports whether a message of this type and body that a client sends
-// in a session enters the history (wire.md §5, column H).
+// Stored reports whether a message of this type and body belongs into the
+// history when it reaches a session (wire.md §5, column H). Of Join, Leave and
+// SoftReset only the server's own are: the caller drops those of clients.
+// ServerCommands that the server stores are not covered either.
 func Stored(m Msg) bool {
 	switch m.Type {
 	case TypeChat:
