@@ -78,7 +78,7 @@ func TestReadJournal(t *testing.T) {
 		{"title removed", "TITLE a\nTITLE \n", "", 0},
 		{"the first alias counts", "ALIAS a\nALIAS b\n", `alias="a"`, 1},
 		{"founder", "FOUNDER al ice\n", `founder="al ice"`, 0},
-		{"control characters", "TITLE a\x00b\x7fc\x1b\n", `title="a b c "`, 0},
+		{"control characters", "TITLE a\x00b\x7fc\x1b\n", `title="a b c"`, 0},
 		{"password", "PASSWORD " + testHash + "\n", `password="` + testHash + `"`, 0},
 		{"password cleared", "PASSWORD " + testHash + "\nPASSWORD \n", "", 0},
 		{"password cleared without a blank", "PASSWORD " + testHash + "\nPASSWORD\n", "", 0},
