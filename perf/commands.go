@@ -1,9 +1,10 @@
+//go:build linux
+
 package main
 
 import (
 	"crypto/tls"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -11,7 +12,6 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
-	"time"
 
 	"drawrelay/perf/baseline"
 	"drawrelay/perf/scenario"
@@ -20,7 +20,7 @@ import (
 func runCommand(args []string, out io.Writer) error {
 	var o options
 	fs, finish := newFlags("run", "SCENARIO[,SCENARIO…] --server SPEC [options]", &o)
-	if err := o.parse(fs, finish, args); err != nil {
+	if err := o.parse(fs, finish, args, out); err != nil {
 		return err
 	}
 	if len(o.servers) != 1 {
@@ -32,8 +32,9 @@ func runCommand(args []string, out io.Writer) error {
 func compareCommand(args []string, out io.Writer) error {
 	var o options
 	fs, finish := newFlags("compare", "SCENARIO[,SCENARIO…] --server SPEC --server SPEC … [options]", &o)
-	fs.Lookup("repeat").DefValue, o.repeat = "3", 3
-	if err := o.parse(fs, finish, args); err != nil {
+	fs.Set("repeat", "3")
+	fs.Lookup("repeat").DefValue = "3"
+	if err := o.parse(fs, finish, args, out); err != nil {
 		return err
 	}
 	if len(o.servers) < 2 {
@@ -42,17 +43,23 @@ func compareCommand(args []string, out io.Writer) error {
 	return o.execute(out)
 }
 
+// benchUpload is the size of the session that bench downloads, in bytes.
+const benchUpload = 25e6
+
 // benchCommand is what "make bench" runs; it must end within two minutes.
 func benchCommand(args []string, out io.Writer) error {
 	var o options
 	fs, finish := newFlags("bench", "[--ours PATH] [options]", &o)
 	ours := fs.String("ours", "", "`path` of our server's binary; without it only the baselines run")
-	o.Duration, o.Bytes, o.Retries = time.Second, 30e6, 0
-	if err := o.parse(fs, finish, args); err != nil {
+	for name, value := range map[string]string{"duration": "1s", "repeat": "3", "retries": "0"} {
+		fs.Set(name, value)
+		fs.Lookup(name).DefValue = value
+	}
+	if err := o.parse(fs, finish, args, out); err != nil {
 		return err
 	}
-	if o.Duration == 0 {
-		o.Duration = time.Second
+	if len(o.servers) > 0 {
+		return errors.New("bench chooses its servers; see compare for others")
 	}
 	specs := []string{"twin", "floor"}
 	if *ours != "" {
@@ -68,13 +75,21 @@ func benchCommand(args []string, out io.Writer) error {
 		}
 		o.servers = append(o.servers, spec)
 	}
-	if len(o.scenarios) == 0 {
-		for _, name := range []string{"fanout-10", "fanout-50", "latency", "catchup-8"} {
-			s, err := scenario.Find(name)
-			if err != nil {
-				return err
+	if len(o.scenarios) > 0 {
+		return o.execute(out)
+	}
+	for _, name := range []string{"fanout-10", "fanout-50", "latency", "catchup-8"} {
+		s, err := scenario.Find(name)
+		if err != nil {
+			return err
+		}
+		o.scenarios = append(o.scenarios, s)
+	}
+	if o.Bytes == 0 {
+		o.adjust = func(name string, so *scenario.Options) {
+			if name == "catchup-8" {
+				so.Bytes = benchUpload
 			}
-			o.scenarios = append(o.scenarios, s)
 		}
 	}
 	return o.execute(out)
@@ -96,14 +111,18 @@ func (o *options) execute(out io.Writer) error {
 		return err
 	}
 	rep := newReport(o)
-	var failed error
+	failed := 0
 	for _, s := range o.scenarios {
+		so := o.Options
+		if o.adjust != nil {
+			o.adjust(s.Name, &so)
+		}
 		for range o.repeat {
 			for _, spec := range o.servers {
-				res := scenario.Run(s, spec, o.Options)
+				res := scenario.Run(s, spec, so)
 				rep.add(res)
 				if res.Error != "" {
-					failed = errors.Join(failed, fmt.Errorf("%s against %s: %s", res.Scenario, res.Server, res.Error))
+					failed++
 				}
 				if o.verbose {
 					printRun(out, res)
@@ -117,15 +136,18 @@ func (o *options) execute(out io.Writer) error {
 			return err
 		}
 	}
-	return failed
+	if failed > 0 {
+		return fmt.Errorf("%d runs failed", failed)
+	}
+	return nil
 }
 
-func serveCommand(name string, args []string) error {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+func serveCommand(name string, args []string, out io.Writer) error {
+	fs := newFlagSet(name, "[options]", "")
 	port := fs.Int("port", 0, "TCP port on 127.0.0.1; 0 = any free one")
 	cert := fs.String("ssl-cert", "", "certificate `file`; only the twin speaks TLS")
 	key := fs.String("ssl-key", "", "key `file`")
-	if err := fs.Parse(args); err != nil {
+	if err := parseFlags(fs, args, out); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
@@ -152,7 +174,7 @@ func serveCommand(name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("listening on", srv.Addr())
+	fmt.Fprintln(out, "listening on", srv.Addr())
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	<-stop

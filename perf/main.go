@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command perf measures Drawpile servers from outside: it starts them, speaks
 // the protocol to them, checks that every member receives everything in the
 // same order and reports what that cost.
@@ -65,7 +67,7 @@ func dispatch(args []string, out io.Writer) error {
 	case "diff":
 		return diffCommand(rest, out)
 	case "serve-twin", "serve-floor":
-		return serveCommand(cmd, rest)
+		return serveCommand(cmd, rest, out)
 	case machine.ExecOn:
 		return machine.RunExecOn(rest)
 	case "help", "-h", "-help", "--help":

@@ -1,9 +1,12 @@
+//go:build linux
+
 package main
 
 import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"runtime"
@@ -20,6 +23,7 @@ type options struct {
 	scenario.Options
 	scenarios []scenario.Scenario
 	servers   []scenario.Spec
+	adjust    func(name string, o *scenario.Options) // of single scenarios; may be nil
 	repeat    int
 	json      string
 	verbose   bool
@@ -47,16 +51,33 @@ func (b *byteSize) Set(s string) error {
 	return nil
 }
 
+// newFlagSet makes a flag set that prints only on --help, see parseFlags.
+func newFlagSet(name, args, more string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {
+		fmt.Fprintf(fs.Output(), "usage: perf %s %s\n\nOptions:\n", name, args)
+		fs.PrintDefaults()
+		fmt.Fprint(fs.Output(), more)
+	}
+	return fs
+}
+
+// parseFlags parses; --help prints the usage to out and is flag.ErrHelp.
+func parseFlags(fs *flag.FlagSet, args []string, out io.Writer) error {
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fs.SetOutput(out)
+		fs.Usage()
+	}
+	return err
+}
+
 // newFlags defines the options on a flag set. finish is to be called after
 // parsing.
 func newFlags(name, args string, o *options) (*flag.FlagSet, func() error) {
 	o.Options = scenario.Defaults()
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "usage: perf %s %s\n\nOptions:\n", name, args)
-		fs.PrintDefaults()
-		fmt.Fprintf(fs.Output(), "\nScenarios:\n%s\n", scenario.Help)
-	}
+	fs := newFlagSet(name, args, "\nScenarios:\n"+scenario.Help+"\n")
 	fs.Func("server", "server `SPEC`; may be given more than once", func(s string) error {
 		spec, err := scenario.ParseSpec(s)
 		o.servers = append(o.servers, spec)
@@ -122,10 +143,10 @@ func (o *options) check() error {
 }
 
 // parse reads options and the list of scenarios, in any order.
-func (o *options) parse(fs *flag.FlagSet, finish func() error, args []string) error {
+func (o *options) parse(fs *flag.FlagSet, finish func() error, args []string, out io.Writer) error {
 	var words []string
 	for {
-		if err := fs.Parse(args); err != nil {
+		if err := parseFlags(fs, args, out); err != nil {
 			return err
 		}
 		if args = fs.Args(); len(args) == 0 {

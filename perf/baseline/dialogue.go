@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package baseline has two servers to compare a relay with: Twin, the obvious
 // way with a goroutine pair and a channel per member, and Floor, which does
 // nothing but read and write. Both know as much of the login dialogue as the

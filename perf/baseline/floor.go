@@ -1,3 +1,5 @@
+//go:build linux
+
 package baseline
 
 import (
@@ -25,15 +27,15 @@ import (
  */
 
 const (
-	floorRead    = 256 << 10        // bytes per read
-	floorSend    = 1 << 20          // bytes per send
-	floorLog     = 4 << 30          // address space reserved per session, bytes
-	floorGap     = 3                // flush gap as a multiple of the flush
-	floorMaxGap  = 5000 * 1000      // ns
-	floorMinGap  = 50 * 1000        // ns; shorter gaps are not waited for
-	floorUrgent  = 64 << 10         // bytes waiting that are flushed at once
-	floorLowat   = 128 << 10        // unsent bytes the kernel may hold per member
-	floorTimeout = int64(time.Hour) // ns
+	floorRead    = 256 << 10                        // bytes per read
+	floorSend    = 1 << 20                          // bytes per send
+	floorLog     = 1 << 30 << (^uint(0) >> 63 << 1) // address space reserved per session: 4 GiB, 1 GiB with 32 bits
+	floorGap     = 3                                // flush gap as a multiple of the flush
+	floorMaxGap  = 5000 * 1000                      // ns
+	floorMinGap  = 50 * 1000                        // ns; shorter gaps are not waited for
+	floorUrgent  = 64 << 10                         // bytes waiting that are flushed at once
+	floorLowat   = 128 << 10                        // unsent bytes the kernel may hold per member
+	floorTimeout = int64(time.Hour)                 // ns
 )
 
 // Floor is the event loop.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package load is the load generator: it holds the connections of thousands
 // of members on one event loop, draws at a paced or a saturating rate, checks
 // that every member receives every message in the same order, and measures

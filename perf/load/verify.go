@@ -1,3 +1,5 @@
+//go:build linux
+
 package load
 
 import (
@@ -161,8 +163,11 @@ type fatalError struct{ error }
 
 func isFatal(err error) bool { return errors.As(err, new(fatalError)) }
 
-// behind returns which member has not received its session's last mark yet.
+// behind returns which member has not received its session's last mark yet,
+// and how many have not.
 func behind(sessions []*Session) error {
+	var first error
+	n := 0
 	for _, s := range sessions {
 		ref := s.Drawers[0].Member
 		for _, m := range s.Members {
@@ -174,14 +179,21 @@ func behind(sessions []*Session) error {
 			}
 			if m.discard {
 				if m.raw.Load()+slack < ref.raw.Load() {
-					return fmt.Errorf("member %s has %d bytes", m.Name, m.raw.Load())
+					if n++; first == nil {
+						first = fmt.Errorf("member %s has %d bytes", m.Name, m.raw.Load())
+					}
 				}
 				continue
 			}
 			if m.mark.Load() != s.marks {
-				return fmt.Errorf("member %s waits for mark %d after %d drawn messages", m.Name, s.marks, m.strokes.Load())
+				if n++; first == nil {
+					first = fmt.Errorf("member %s waits for mark %d after %d drawn messages", m.Name, s.marks, m.strokes.Load())
+				}
 			}
 		}
+	}
+	if first != nil {
+		return fmt.Errorf("%d members are behind: %w", n, first)
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package machine starts server processes, says what they cost and how much
 // else the machine did meanwhile. Linux only.
 package machine
@@ -63,25 +65,28 @@ func Start(argv []string, cpu int, log string) (*Process, error) {
 	return p, nil
 }
 
-// Ended reports whether the process is gone, and how it ended with the last
-// lines of its output.
-func (p *Process) Ended() (bool, error) {
+// Ended waits a moment for the process to end. If it has, the error says how,
+// with the part of its output that matters.
+func (p *Process) Ended(wait time.Duration) (bool, error) {
 	select {
 	case <-p.done:
 		return true, fmt.Errorf("the server has ended (%v):\n%s", p.err, p.tail())
-	default:
+	case <-time.After(wait):
 		return false, nil
 	}
 }
 
-// tail returns the end of the output.
+// tail returns what matters of the output: the reason of a crash and what
+// follows it, or else the end.
 func (p *Process) tail() []byte {
 	b, _ := os.ReadFile(p.log)
-	const most = 1500 // bytes, enough for a stack's top or some log lines
-	if len(b) > most {
-		b = b[len(b)-most:]
+	const most = 1500 // bytes
+	for _, reason := range []string{"panic: ", "fatal error: ", "SIG"} {
+		if i := bytes.Index(b, []byte("\n"+reason)); i >= 0 {
+			return bytes.TrimSpace(b[i:min(len(b), i+most)])
+		}
 	}
-	return bytes.TrimSpace(b)
+	return bytes.TrimSpace(b[max(0, len(b)-most):])
 }
 
 // stopTimeout is how long a server may take to end before it is killed.

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package proto speaks the login dialogue of the Drawpile protocol from the
 // client's side: hello, STARTTLS, client info, guest identification, hosting
 // and joining. What follows the dialogue belongs to the caller.
@@ -40,6 +42,7 @@ type Client struct {
 	Name    string
 	User    uint8  // context id, known after Host or Join
 	Session string // unique id of the session, likewise
+	Listed  int    // sessions in the list that the server sent, known after Login
 
 	conn    net.Conn // the TCP connection or TLS over it
 	tcp     *net.TCPConn
@@ -125,8 +128,9 @@ func clientInfo() map[string]any {
 	}
 }
 
-// login goes from the greeting to the session list, as a guest.
-func (c *Client) login() error {
+// Login goes from the greeting to the session list, as a guest. Host and Join
+// begin with it.
+func (c *Client) Login() error {
 	if err := c.command("cinfo", []any{"127.0.0.1", c.info}, nil); err != nil {
 		return err
 	}
@@ -143,16 +147,17 @@ func (c *Client) login() error {
 	if err != nil {
 		return fmt.Errorf("identify: %w", err)
 	}
-	if _, err := c.reply("login"); err != nil {
+	if r, err = c.reply("login"); err != nil {
 		return fmt.Errorf("session list: %w", err)
 	}
+	c.Listed = len(r.Sessions)
 	return nil
 }
 
 // Host logs in, starts a session and sets its title. The initial canvas and
 // InitComplete are up to the caller.
 func (c *Client) Host() error {
-	if err := c.login(); err != nil {
+	if err := c.Login(); err != nil {
 		return err
 	}
 	err := c.enter("host", nil, map[string]any{"protocol": ProtocolVersion, "user_id": 1})
@@ -166,7 +171,7 @@ func (c *Client) Host() error {
 // Join logs in and joins a session. The history, up to the message that says
 // "caught up", is still to be read.
 func (c *Client) Join(session string) error {
-	if err := c.login(); err != nil {
+	if err := c.Login(); err != nil {
 		return err
 	}
 	return c.enter("join", []any{session}, nil)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package proto
 
 import (
@@ -18,6 +20,7 @@ type answer struct {
 	Flags    []string
 	StartTLS bool `json:"startTls"`
 	State    string
+	Sessions []json.RawMessage
 	Join     struct {
 		ID       string
 		UniqueID string `json:"uniqueId"`

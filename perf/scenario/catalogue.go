@@ -1,3 +1,5 @@
+//go:build linux
+
 package scenario
 
 import (
@@ -38,6 +40,8 @@ const Help = `  fanout-N        one session of N members, one of them draws as f
   idle            2,000 connections in 20 sessions that are silent, then only ping
   idle+fanout-N   fanout-N beside 2,000 idle connections, and alone
   churn           2,000 logins that join, catch up and leave, 8 at a time
+  restart         50 sessions of 5 MB are stored; the time until a new process lists them
+                  (needs file-)
 Any name may start with tls- or file-, which is the same as --tls or --file.`
 
 // Find returns the scenario of that name.
@@ -66,6 +70,8 @@ func Find(name string) (Scenario, error) {
 		s.run = (*run).slowReader
 	case "idle":
 		s.run = (*run).idle
+	case "restart":
+		s.run = (*run).comeBack
 	case "churn":
 		s.run = (*run).churn
 	default:

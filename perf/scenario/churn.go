@@ -1,7 +1,8 @@
+//go:build linux
+
 package scenario
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,9 @@ func (r *run) churn() error {
 				took := time.Since(start)
 				mu.Lock()
 				latency.Record(int64(took))
-				failed = errors.Join(failed, err)
+				if failed == nil {
+					failed = err
+				}
 				stop := failed != nil
 				mu.Unlock()
 				if stop {

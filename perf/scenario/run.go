@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package scenario has the workloads by name, starts the servers they run
 // against and reports what they cost.
 package scenario
@@ -103,7 +105,8 @@ func once(s Scenario, spec Spec, o Options, res *Result) (err error) {
 	}
 	if err := s.run(r); err != nil {
 		if r.srv.proc != nil {
-			if ended, why := r.srv.proc.Ended(); ended {
+			// A crash closes connections before the process is gone.
+			if ended, why := r.srv.proc.Ended(time.Second); ended {
 				err = errors.Join(err, why)
 			}
 		}
@@ -240,9 +243,10 @@ func (r *run) join(n int, sessions ...*load.Session) ([]*load.Member, error) {
 			for s := range todo {
 				m, err := r.joinOne(s)
 				mu.Lock()
-				if err != nil {
-					failed = errors.Join(failed, err)
-				} else {
+				if failed == nil {
+					failed = err
+				}
+				if err == nil {
 					joined = append(joined, m)
 				}
 				mu.Unlock()

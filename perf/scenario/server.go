@@ -1,3 +1,5 @@
+//go:build linux
+
 package scenario
 
 import (
@@ -87,6 +89,7 @@ const configText = `[config]
 sessionSizeLimit = 0
 autoResetThreshold = 2047mb
 sessionCountLimit = 1000
+persistence = true
 `
 
 // Server is a server under test.
@@ -95,6 +98,8 @@ type Server struct {
 	Target *machine.Target // nil if unknown
 	proc   *machine.Process
 	dir    string
+	argv   []string
+	cpu    int
 }
 
 // startTimeout is how long a server may take until it greets.
@@ -130,21 +135,25 @@ func (srv *Server) launch(s Spec, o *Options) error {
 	if err != nil {
 		return err
 	}
-	argv, err := s.expand(srv.dir, port, o)
-	if err != nil {
+	if srv.argv, err = s.expand(srv.dir, port, o); err != nil {
 		return err
 	}
-	cpu := -1
+	srv.cpu = -1
 	if o.Pin {
-		cpu = o.ServerCPU
+		srv.cpu = o.ServerCPU
 	}
 	srv.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	if srv.proc, err = machine.Start(argv, cpu, filepath.Join(srv.dir, "output")); err != nil {
+	return srv.begin(o)
+}
+
+// begin starts the process and waits for its greeting.
+func (srv *Server) begin(o *Options) (err error) {
+	if srv.proc, err = machine.Start(srv.argv, srv.cpu, filepath.Join(srv.dir, "output")); err != nil {
 		return err
 	}
 	d := proto.Dialer{Addr: srv.Addr, TLS: o.TLS, Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(startTimeout); ; {
-		if ended, err := srv.proc.Ended(); ended {
+		if ended, err := srv.proc.Ended(0); ended {
 			return err
 		}
 		c, err := d.Dial("probe")
@@ -175,6 +184,9 @@ func (s Spec) expand(dir string, port int, o *Options) ([]string, error) {
 	if err := writeCertificate(cert, key); err != nil {
 		return nil, err
 	}
+	if err := openToAll(dir, sessions); err != nil {
+		return nil, err
+	}
 	values := strings.NewReplacer("{port}", strconv.Itoa(port), "{dir}", dir, "{config}", config,
 		"{sessions}", sessions, "{cert}", cert, "{key}", key)
 	var argv []string
@@ -192,6 +204,19 @@ func (s Spec) expand(dir string, port int, o *Options) ([]string, error) {
 		}
 	}
 	return argv, nil
+}
+
+// openToAll lets a server read its files and write its sessions that changes
+// to another user when it starts. There is nothing secret in them.
+func openToAll(dir, sessions string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		err = errors.Join(err, os.Chmod(f, 0o644))
+	}
+	return errors.Join(err, os.Chmod(sessions, 0o777), os.Chmod(dir, 0o755))
 }
 
 // Stop ends a server that was started here and removes its files.
