@@ -34,11 +34,17 @@ func (s *session) limit() int64 {
 // fits reports whether n more bytes of ordinary messages may be stored.
 func (s *session) fits(n int) bool {
 	limit := s.limit()
-	return limit <= 0 || s.hist.Log().Size()+int64(n) <= limit
+	return (limit <= 0 || s.hist.Log().Size()+int64(n) <= limit) && s.storable()
 }
 
+// fitsReserve reports the same for what keeps track of who is there. While the
+// disk fails it waits in memory.
 func (s *session) fitsReserve(n int) bool {
-	return s.hist.Log().Size()+int64(n) <= s.limit()+reserveBytes
+	size := s.hist.Log().Size() + int64(n)
+	if limit := s.limit(); limit > 0 && size > limit+reserveBytes {
+		return false
+	}
+	return s.storage.err == nil || size <= s.storage.size+reserveBytes
 }
 
 // raiseThreshold keeps the session's autoreset threshold at or above the
@@ -86,8 +92,10 @@ func (s *session) echo(msg []byte) {
 	}
 }
 
-// addFull deals with a message that does not fit (session.md §15).
+// addFull deals with a message that does not fit (session.md §15), or that the
+// disk does not take.
 func (s *session) addFull(msg []byte) (stored bool) {
+	s.checkStorage()
 	t := frame.Type(msg[2])
 	join := t == frame.TypeJoin
 	switch t {
@@ -106,7 +114,9 @@ func (s *session) addFull(msg []byte) (stored bool) {
 	} else if t.Class() == frame.ClassServerMeta {
 		s.out.broadcast(msg, notSilenced)
 	}
-	if now := s.now(); join || now.Sub(s.fullAt) >= fullEvery {
+	if s.storage.err != nil {
+		s.refusedByDisk(msg)
+	} else if now := s.now(); join || now.Sub(s.fullAt) >= fullEvery {
 		s.fullAt = now
 		s.tellAll(frame.Object{"type": "outofspace"})
 		s.tellAll(alert("outofspace", "Session is out of space! To continue drawing, an operator must reset it to bring it "+

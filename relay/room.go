@@ -31,6 +31,9 @@ type room struct {
 	over    bool
 	members int
 
+	storage   atomic.Uint32 // state of the store that the session knows
+	storageAt atomic.Bool   // a look at it is under way
+
 	heldMu sync.Mutex // protects held
 	held   []*link    // not read until the backlog has shrunk
 
@@ -70,14 +73,39 @@ func (r *room) deliverable() int64 {
 	return r.hist.Durable.Deliverable()
 }
 
-// committed is called by the store when the written offset has moved. Any
-// goroutine.
+// committed is called by the store when the written offset has moved, or when
+// the session cannot be stored any more or can again. Any goroutine.
 func (r *room) committed() {
+	if r.storageState() != r.storage.Load() && !r.storageAt.Swap(true) {
+		r.loop.do(r.checkStorage)
+	}
 	for _, s := range *r.shards.Load() {
 		s.notify()
 	}
 	if r.hist.Durable.Backlog() < store.MaxBacklog/2 {
 		r.releaseHeld()
+	}
+}
+
+// storageState sums up what the session wants to know of its store.
+func (r *room) storageState() (state uint32) {
+	if r.hist.Err() != nil {
+		state = 1
+	}
+	if r.hist.Stalled() {
+		state |= 2
+	}
+	return state
+}
+
+// checkStorage has the session look at its store. Owner loop. What changes
+// right then is noticed by the next commit or tick.
+func (r *room) checkStorage() {
+	defer r.rescue()
+	r.storageAt.Store(false)
+	r.storage.Store(r.storageState())
+	if !r.over {
+		r.session.checkStorage()
 	}
 }
 

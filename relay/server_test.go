@@ -39,6 +39,8 @@ type setup struct {
 	fs        store.FS
 	tls       bool
 	edit      func(*settings.Settings)
+	grace     time.Duration // 0: store.DefaultGrace
+	interval  time.Duration // of syncs; 0: a second, negative: before delivery
 }
 
 func (s setup) String() string {
@@ -114,7 +116,14 @@ func (ts *testServer) open() {
 	src := settings.NewSource(set)
 	ts.log = serverlog.New(ts.out, serverlog.FormatText, nil)
 	var err error
-	ts.store, err = store.Open(store.Options{Dir: ts.dir, FS: ts.setup.fs, Log: ts.log, SyncInterval: time.Second, Grace: store.DefaultGrace})
+	o := store.Options{Dir: ts.dir, FS: ts.setup.fs, Log: ts.log, SyncInterval: time.Second, Grace: store.DefaultGrace}
+	if ts.setup.grace != 0 {
+		o.Grace = ts.setup.grace
+	}
+	if ts.setup.interval != 0 {
+		o.SyncInterval = max(0, ts.setup.interval)
+	}
+	ts.store, err = store.Open(o)
 	if err != nil {
 		ts.t.Fatal(err)
 	}

@@ -83,7 +83,8 @@ type session struct {
 	active    time.Time // last activity (session.md §21)
 	statusAt  time.Time // last status to all
 	grown     bool      // something was appended since
-	fullAt    time.Time // last out-of-space warning
+	fullAt    time.Time // last warning that something was not stored
+	storage   storage
 	sweptAt   time.Time // last check for emptiness and idling
 	jobs      []job     // commands that wait for slow ones (slow.go)
 	jobActive bool

@@ -16,6 +16,7 @@ func (s *session) tick(now time.Time) {
 	if s.state == stateShutdown || s.stopping {
 		return
 	}
+	s.checkStorage()
 	s.tickResets(now)
 	if s.grown && now.Sub(s.statusAt) >= statusEvery {
 		s.sendStatus(false)
