@@ -112,7 +112,7 @@ func (d *Durable) noteWrite(err error) {
 	}
 	d.errs.Lock()
 	defer d.errs.Unlock()
-	if err == nil || d.writeErr == nil { // the first reason stays
+	if (err == nil) != (d.writeErr == nil) { // the first reason stays
 		d.writeErr = err
 		d.publishErr()
 	}
@@ -142,7 +142,8 @@ func (d *Durable) publishErr() {
 	}
 	var p *error
 	if err != nil {
-		p = &err
+		held := err // only an error costs an allocation
+		p = &held
 	}
 	was := d.err.Swap(p)
 	switch {
