@@ -468,6 +468,8 @@ func TestManyDirectMessages(t *testing.T) {
 			c.waitBody("end")
 			host.waitBody("end")
 			next, direct := 0, 0
+			host.mu.Lock()
+			defer host.mu.Unlock()
 			for _, m := range host.msgs {
 				if string(m.Body) == fmt.Sprintf("stored %d", next) {
 					next++
