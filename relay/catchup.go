@@ -16,7 +16,8 @@ import (
  * 1. catchUp   loop     a member far behind gives its output away
  * 2. turn      worker   one batch of at most turnBytes is sent from the history file (sendfile for plain
  *                       TCP), or from memory for sessions without a file
- * 3. returned  loop     the output comes back: direct messages first, then live again or the next batch
+ * 3. returned  loop     the output comes back when direct messages wait, the socket is full, or the member
+ *                       has nearly caught up: direct messages first, then live again or the next batch
  *
  * A member that does not read costs nobody a worker: its turn ends at the
  * first full socket and goes on after the socket's write event.
@@ -28,6 +29,8 @@ const (
 	// ioWorkers is how many batches are sent at a time. They may block on a
 	// cold file, so one is not enough; more would only compete with drawing.
 	ioWorkers = 2
+	// nearlyThere is how far behind a worker leaves a member to its loop, bytes.
+	nearlyThere = 256 << 10
 	// chunkBytes is how much is read or sent by one call of a worker.
 	chunkBytes = 256 << 10
 	// sealBytes is how much a worker encrypts at a time; what the socket does
@@ -88,7 +91,11 @@ func (w *workers) run() {
 		w.queue[0] = nil
 		w.queue = w.queue[1:]
 		w.mu.Unlock()
-		full, err := c.turn(k)
+		full, more, err := c.turn(k)
+		if more && !full && err == nil && !k.wanted.Load() {
+			w.submit(k) // behind the others
+			continue
+		}
 		k.giveBack(full, err)
 	}
 }
@@ -109,6 +116,7 @@ func (k *link) catchUp(to int64) {
 	}
 	k.output = outputCatchup
 	k.drained = false
+	k.wanted.Store(false)
 	k.conn.catchUp(k)
 }
 
@@ -134,8 +142,12 @@ func (k *link) returned(full int64, err error) {
 		}
 		return
 	}
+	k.wanted.Store(false)
 	k.send(k.room.deliverable())
 	k.shard.dropSpan()
+	if k.output == outputLive && k.conn != nil {
+		k.conn.caughtUp(k)
+	}
 }
 
 // carrier is what one worker uses to carry a batch. Ownership: its goroutine.
@@ -147,33 +159,34 @@ type carrier struct {
 }
 
 // turn sends one batch: what is left of the batch in flight, or the next one.
-// full says that the socket takes no more before the end of it. The caller
-// owns the member's output.
-func (c *carrier) turn(k *link) (full bool, err error) {
+// full says that the socket takes no more before the end of it, more that the
+// member is still too far behind for its loop. The caller owns the member's
+// output.
+func (c *carrier) turn(k *link) (full, more bool, err error) {
 	if k.cipher != nil {
 		if full, err = c.sendCipher(k); full || err != nil {
-			return full, err
+			return full, false, err
 		}
 	}
 	if k.skip > 0 {
 		if err := c.skip(k); err != nil {
-			return false, err
+			return false, false, err
 		}
 	}
+	to := k.room.deliverable()
+	if k.log.HasFile() {
+		to = min(to, k.log.Written())
+	}
 	if k.cursor == k.target {
-		to := k.room.deliverable()
-		if k.log.HasFile() {
-			to = min(to, k.log.Written())
-		}
 		if to <= k.cursor {
-			return false, nil
+			return false, false, nil
 		}
 		k.target = k.log.Boundary(k.cursor, to, turnBytes)
 	}
 	for k.cursor < k.target && !full && err == nil {
 		full, err = c.chunk(k)
 	}
-	return full, err
+	return full, to-k.cursor > nearlyThere, err
 }
 
 // chunk sends the next piece of the batch.

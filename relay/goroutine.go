@@ -146,7 +146,7 @@ func (p *pair) writeAll(k *link) {
 	for j := range p.jobs {
 		switch {
 		case j.carry:
-			full, err := c.turn(k)
+			full, _, err := c.turn(k)
 			k.giveBack(full, err)
 		case j.end:
 			if t, ok := p.conn.(interface{ CloseWrite() error }); ok {
@@ -208,6 +208,8 @@ func (p *pair) write(k *link, v [][]byte, total int) (int, error) {
 }
 
 func (p *pair) catchUp(*link) { p.jobs <- pairJob{carry: true} }
+
+func (p *pair) caughtUp(*link) {}
 
 func (p *pair) shutdownWrite(*link) error {
 	p.jobs <- pairJob{end: true}

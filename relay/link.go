@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"drawrelay/frame"
@@ -50,6 +51,8 @@ const (
 	// notSentLowat bounds the unsent bytes the kernel takes for a member
 	// (relay-design.md §6); the rest waits in the shared log.
 	notSentLowat = 128 << 10
+	// bulkLowat is the same while the member catches up: fewer turns.
+	bulkLowat = 256 << 10
 	// remoteInput bounds the input of a member that is on its way to the
 	// owner loop, bytes; beyond it the member is not read.
 	remoteInput = 256 << 10
@@ -92,22 +95,26 @@ type link struct {
 	log      *store.Log
 	cursor   int64
 	target   int64
-	directs  []*buffer // direct messages; the first may be partly sent
-	skip     int64     // messages after cursor that the member has already
-	sent     int       // bytes sent of the first direct message
-	direct   int       // bytes in directs
-	cipher   *buffer   // encrypted but not sent
-	ciphered int       // bytes of cipher that are sent
-	blocked  bool      // waits for the socket to take more
-	drained  bool      // the socket took more while a worker had the output
-	ending   bool      // no input any more; close once everything queued is sent
-	shut     bool      // our side has been closed
+	directs  []*buffer   // direct messages; the first may be partly sent
+	skip     int64       // messages after cursor that the member has already
+	sent     int         // bytes sent of the first direct message
+	direct   int         // bytes in directs
+	cipher   *buffer     // encrypted but not sent
+	ciphered int         // bytes of cipher that are sent
+	blocked  bool        // waits for the socket to take more
+	drained  bool        // the socket took more while a worker had the output
+	wanted   atomic.Bool // direct messages wait for a worker to give the output back
+	ending   bool        // no input any more; close once everything queued is sent
+	shut     bool        // our side has been closed
 	endBy    time.Time
 
 	// Input.
 	partial    *buffer // start of an incomplete message
 	pending    []byte  // read by login already
 	starting   bool    // pending has not been taken
+	reading    bool    // input is being taken
+	answer     bool    // direct messages were queued meanwhile
+	atEnd      bool    // the peer has closed its side: read until the end shows
 	readyAgain bool    // the socket may have more
 	held       bool    // not read because the store lags
 	inflight   int     // bytes posted to the owner loop and not consumed
@@ -130,6 +137,8 @@ type transport interface {
 	readable(k *link)
 	// catchUp has the member served by somebody else until evReturn.
 	catchUp(k *link)
+	// caughtUp is called when the loop writes to the member again.
+	caughtUp(k *link)
 	// shutdownWrite closes our side after everything written so far.
 	shutdownWrite(k *link) error
 	// cut makes pending reads and writes of the connection fail. The
@@ -144,6 +153,8 @@ func (k *link) input() {
 	if k.conn == nil || k.failed != nil {
 		return
 	}
+	k.reading = true
+	defer k.endInput()
 	if k.starting {
 		k.starting = false
 		if p := k.pending; len(p) > 0 {
@@ -156,6 +167,19 @@ func (k *link) input() {
 	}
 	if k.failed == nil {
 		k.conn.readable(k)
+	}
+}
+
+// endInput sends what the input has led to, pongs above all, without waiting
+// for the end of the turn. History is not sent: it is gathered.
+func (k *link) endInput() {
+	k.reading = false
+	if k.answer {
+		k.answer = false
+		if k.failed == nil && k.output == outputLive && !k.blocked {
+			k.send(k.target)
+			k.shard.dropSpan()
+		}
 	}
 }
 
@@ -209,6 +233,14 @@ var (
 )
 
 func (k *link) sendLater() {
+	if k.output == outputCatchup {
+		k.wanted.Store(true)
+		return
+	}
+	if k.reading {
+		k.answer = true // sent when this input has been taken
+		return
+	}
 	if !k.queuedSend && !k.blocked && k.output == outputLive {
 		k.queuedSend = true
 		k.loop.direct = append(k.loop.direct, k)

@@ -60,6 +60,7 @@ type loop struct {
 	links                  []*link
 	rooms                  []*room
 	nextTick               time.Time
+	armed                  time.Time // when the timer fires
 	vectors                [][]byte
 	rbuf                   []byte // read buffer, room for one partial message before a full read
 	plain                  []byte // decrypted input
@@ -309,6 +310,10 @@ func (l *loop) armTimer() {
 		l.nextTick = time.Time{}
 		return
 	}
+	if next.Equal(l.armed) && l.armed.After(l.now) {
+		return // it will fire as it is
+	}
+	l.armed = next
 	l.drv.arm(next.Sub(l.now))
 }
 

@@ -13,6 +13,15 @@ func (s *session) fast(st *seat, bytes int) bool {
 	return s.state == stateRunning && !st.locked && !st.busy && !st.gone && s.fits(bytes)
 }
 
+// fastUpload reports whether a run of bytes bytes of drawing commands from st
+// may be appended to the history as it is, context ids included: st uploads
+// the initial canvas and is not sent what it uploads (session.md §4). The
+// caller then appends it, skips st to the end and calls appended.
+// Guarantee: no allocation.
+func (s *session) fastUpload(st *seat, bytes int) bool {
+	return s.state == stateInit && st == s.initSeat && !st.busy && !st.gone && s.fits(bytes)
+}
+
 // appended keeps the books after a run that fast has allowed: n messages in
 // bytes bytes, with drawing among them if drew.
 // Guarantee: no allocation, unless it sets off an autoreset.

@@ -86,6 +86,7 @@ func (d *pollDriver) event(fd int, ev netpoll.IOEvent, flags netpoll.IOFlags) er
 		k.serve(k.writable)
 	}
 	if failed || netpoll.IsReadEvent(ev) {
+		k.atEnd = k.atEnd || failed || peerClosed(ev, flags)
 		k.serve(k.input)
 	}
 	return nil
@@ -177,13 +178,18 @@ func (s *socket) readable(k *link) {
 		} else {
 			k.receive(l.rbuf[:n])
 		}
-		if k.failed != nil {
-			return
+		if k.failed != nil || n < readBuffer && !k.atEnd {
+			return // a short read has emptied the socket; more makes a new event
 		}
 	}
 }
 
-func (s *socket) catchUp(k *link) { k.loop.srv.workers.submit(k) }
+func (s *socket) catchUp(k *link) {
+	setNotSentLowat(k.fd, bulkLowat)
+	k.loop.srv.workers.submit(k)
+}
+
+func (s *socket) caughtUp(k *link) { setNotSentLowat(k.fd, notSentLowat) }
 
 func (s *socket) shutdownWrite(k *link) error { return unix.Shutdown(k.fd, unix.SHUT_WR) }
 
@@ -229,7 +235,7 @@ func detachSocket(c net.Conn) (fd int, err error) {
 	if _, ok := c.(*net.TCPConn); ok {
 		// Neither is vital: a refusal costs latency or memory only.
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		setNotSentLowat(fd)
+		setNotSentLowat(fd, notSentLowat)
 	}
 	return fd, nil
 }

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	gnetio "github.com/panjf2000/gnet/v2/pkg/io"
+	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"github.com/panjf2000/gnet/v2/pkg/queue"
+	"golang.org/x/sys/unix"
 )
 
 // waker wakes a poller from any goroutine with a task.
@@ -47,6 +49,9 @@ func writeVectors(fd int, v [][]byte) (int, error) {
 	return gnetio.Writev(fd, v[:min(len(v), maxVectors)])
 }
 
-func setNotSentLowat(int) {}
+func setNotSentLowat(int, int) {}
+
+// peerClosed reports whether an event says that the peer has closed its side.
+func peerClosed(_ netpoll.IOEvent, flags netpoll.IOFlags) bool { return flags&unix.EV_EOF != 0 }
 
 func lowerPriority() {}

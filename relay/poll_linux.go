@@ -98,9 +98,12 @@ func (s *socket) sendFile(k *link, f fileDescriptor, off int64, n int) (int, err
 	return sent, nil
 }
 
-func setNotSentLowat(fd int) {
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat)
+func setNotSentLowat(fd, n int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
 }
+
+// peerClosed reports whether an event says that the peer has closed its side.
+func peerClosed(ev netpoll.IOEvent, _ netpoll.IOFlags) bool { return ev&unix.EPOLLRDHUP != 0 }
 
 // lowerPriority makes the calling thread yield to the loops.
 func lowerPriority() { _ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 10) }

@@ -201,11 +201,12 @@ func (r *room) takeMessages(k *link, b []byte) {
 	}
 	local := k.loop == r.loop
 	r.loop.label(r.readLabels)
-	run, n, drew := 0, 0, false // opaque messages at the start of b not yet taken
+	run, n, drew := 0, 0, false // opaque messages in front of b[at:] not yet taken
+	firstRun := r.firstRun(k.seat)
 	for at := 0; at < len(b); {
 		size := frame.Len(b[at:])
 		t := frame.Type(b[at+2])
-		if t.Opaque() {
+		if t >= firstRun {
 			drew = drew || t >= frame.FirstCommand
 			run += size
 			n++
@@ -239,6 +240,7 @@ func (r *room) takeMessages(k *link, b []byte) {
 				return
 			}
 			r.session.receive(k.seat, m)
+			firstRun = r.firstRun(k.seat)
 		}
 		if k.failed != nil && local || k.seat.gone || r.over {
 			return
@@ -250,8 +252,23 @@ func (r *room) takeMessages(k *link, b []byte) {
 	r.loop.label(r.loop.labels)
 }
 
+// firstRun returns the first message type that is taken in runs: of who uploads
+// the canvas only drawing commands, because everything else is echoed.
+func (r *room) firstRun(st *seat) frame.Type {
+	if r.session.fastUpload(st, 0) {
+		return frame.FirstCommand
+	}
+	return frame.FirstOpaque
+}
+
 // takeRun takes n opaque messages in a row.
 func (r *room) takeRun(st *seat, b []byte, n int, drew bool) {
+	if r.session.fastUpload(st, len(b)) {
+		r.append(b, n)
+		r.skipToEnd(st)
+		r.session.appended(st, len(b), n, drew)
+		return
+	}
 	if r.session.fast(st, len(b)) {
 		for at := 0; at < len(b); at += frame.Len(b[at:]) {
 			b[at+3] = st.id
