@@ -26,7 +26,7 @@ type watcher struct {
 	quit      chan struct{}
 	done      chan struct{}
 
-	mu       sync.Mutex
+	mu       sync.Mutex // protects what follows; held for a look-up or a note only
 	starting bool // the list is being made: keep every note
 	dirty    map[string]*entry.Session
 	listed   map[string]struct{} // unique ids the client has been shown
@@ -106,7 +106,9 @@ func (w *watcher) list() frame.Array {
 		aliases[s.Alias] = true
 		if w.visible(s) {
 			sessions = append(sessions, describe(s, set, now))
-			w.listed[s.ID] = struct{}{} // nobody else looks at it while starting
+			w.mu.Lock()
+			w.listed[s.ID] = struct{}{}
+			w.mu.Unlock()
 		}
 	}
 	if cfg.Templates != nil {

@@ -223,3 +223,34 @@ func TestChangesDuringList(t *testing.T) {
 		t.Error("a new session is lost")
 	}
 }
+
+// TestListWhileSessionsChange: making the list and notes of changes from the
+// sessions' loops do not disturb each other (found by the race detector and as
+// a crash under many logins).
+func TestListWhileSessionsChange(t *testing.T) {
+	var sessions []*entry.Session
+	for i := range 20 {
+		sessions = append(sessions, &entry.Session{ID: fmt.Sprintf("%026d", i)})
+	}
+	cfg := Config{Settings: settings.NewSource(settings.Default()), Directory: newDirectory(sessions...), Now: time.Now}
+	w := &watcher{
+		c: &conn{server: &Server{cfg: cfg}}, wake: make(chan struct{}, 1), starting: true,
+		dirty: make(map[string]*entry.Session), listed: make(map[string]struct{}),
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			for _, s := range sessions {
+				w.changed(s.ID, s)
+			}
+		}
+	}()
+	for range 100 {
+		w.list()
+	}
+	<-done
+	if len(w.listed) != len(sessions) {
+		t.Errorf("%d sessions listed, want %d", len(w.listed), len(sessions))
+	}
+}
