@@ -27,7 +27,7 @@ type watcher struct {
 	done      chan struct{}
 
 	mu       sync.Mutex // protects what follows; held for a look-up or a note only
-	starting bool // the list is being made: keep every note
+	starting bool       // the list is being made: keep every note
 	dirty    map[string]*entry.Session
 	listed   map[string]struct{} // unique ids the client has been shown
 }
