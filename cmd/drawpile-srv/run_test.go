@@ -464,8 +464,9 @@ func TestRunReloadsSettings(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	s.signal(syscall.SIGHUP)
-	s.signal(syscall.SIGUSR1)
+	for _, sig := range harmlessSignals {
+		s.signal(sig)
+	}
 	if _, g := s.connect(); g.Rules != "second rules" {
 		t.Errorf("greeting %+v", g)
 	}
