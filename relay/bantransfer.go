@@ -69,7 +69,7 @@ func (s *session) exportBans(st *seat, c frame.Command) error {
 	bans := s.hist.Bans.All()
 	var text string
 	var err error
-	s.out.offload(func() {
+	s.offload(func() {
 		if plain {
 			text, err = packBans(bans)
 		} else {
@@ -105,7 +105,7 @@ func (s *session) importBans(st *seat, c frame.Command) error {
 	s.slow(st, func(done func()) {
 		var bans []store.Ban
 		var err error
-		s.out.offload(func() { bans, err = unpackBans(text, s.cryptKey) }, func() {
+		s.offload(func() { bans, err = unpackBans(text, s.cryptKey) }, func() {
 			if err != nil {
 				s.tellTransferFailure(st, err)
 			} else if s.state != stateShutdown {

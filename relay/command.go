@@ -30,20 +30,27 @@ var commands map[string]commandSpec
 
 func init() {
 	commands = map[string]commandSpec{
-		"init-begin":    {opLevel, (*session).initBegin},
-		"init-complete": {opLevel, (*session).initComplete},
-		"init-cancel":   {opLevel, (*session).initCancel},
-		"sessionconf":   {opLevel, (*session).sessionConf},
-		"kick-user":     {deputyLevel, (*session).kickUser},
-		"gain-op":       {anyone, (*session).gainOp},
-		"kill-session":  {modLevel, (*session).killSession},
-		"remove-ban":    {opLevel, (*session).removeBan},
-		"mute":          {opLevel, (*session).mute},
-		"export-bans":   {opLevel, (*session).exportBans},
-		"import-bans":   {opLevel, (*session).importBans},
-		"auth-list":     {opLevel, (*session).authList},
-		"invite-create": {opLevel, (*session).inviteCreate},
-		"invite-remove": {opLevel, (*session).inviteRemove},
+		"init-begin":      {opLevel, (*session).initBegin},
+		"init-complete":   {opLevel, (*session).initComplete},
+		"init-cancel":     {opLevel, (*session).initCancel},
+		"sessionconf":     {opLevel, (*session).sessionConf},
+		"kick-user":       {deputyLevel, (*session).kickUser},
+		"gain-op":         {anyone, (*session).gainOp},
+		"reset-session":   {opLevel, (*session).resetSession},
+		"kill-session":    {modLevel, (*session).killSession},
+		"remove-ban":      {opLevel, (*session).removeBan},
+		"mute":            {opLevel, (*session).mute},
+		"export-bans":     {opLevel, (*session).exportBans},
+		"import-bans":     {opLevel, (*session).importBans},
+		"auth-list":       {opLevel, (*session).authList},
+		"invite-create":   {opLevel, (*session).inviteCreate},
+		"invite-remove":   {opLevel, (*session).inviteRemove},
+		"thumbnail-error": {anyone, (*session).thumbnailError},
+
+		"ready-to-autoreset":  {opLevel, (*session).readyToReset},
+		"stream-reset-start":  {opLevel, (*session).startStream},
+		"stream-reset-abort":  {opLevel, (*session).abortStream},
+		"stream-reset-finish": {opLevel, (*session).finishStream},
 	}
 }
 
@@ -117,7 +124,7 @@ func (s *session) gainOp(st *seat, c frame.Command) error {
 			return
 		}
 		right := false
-		s.out.offload(func() { right = s.check(stored, word) }, func() {
+		s.offload(func() { right = s.check(stored, word) }, func() {
 			switch {
 			case st.gone:
 			case right:
@@ -146,7 +153,7 @@ func (s *session) killSession(st *seat, c frame.Command) error {
 // redeem uses an invite for a client that wants to join (session.md §22.1).
 // The transport calls it on the owner loop on behalf of entry.Session.Redeem.
 func (s *session) redeem(secret string, p *entry.Person) (*entry.Invite, entry.RedeemResult) {
-	if s.state == stateShutdown {
+	if s.state == stateShutdown || s.frozen { // frozen only if the caller did not wait (whenReady)
 		return nil, entry.RedeemUnknown
 	}
 	return s.useInvite(secret, p)

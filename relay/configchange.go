@@ -13,6 +13,10 @@ func (s *session) settingsChanged(old, now *settings.Settings) {
 	if s.state == stateShutdown || s.stopping {
 		return
 	}
+	if s.frozen {
+		s.whenReady(func() { s.settingsChanged(old, now) })
+		return
+	}
 	announce := old.IdleTimeLimit != now.IdleTimeLimit ||
 		now.WebSockets && old.PreferWebSockets != now.PreferWebSockets
 	if old.ForceNSFM != now.ForceNSFM {

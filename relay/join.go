@@ -53,8 +53,11 @@ func (s *session) admitJoin(r *entry.JoinRequest, attach func(*seat)) error {
 
 func (s *session) mayJoin(r *entry.JoinRequest) error {
 	p := r.Person
-	if s.state == stateShutdown || s.stopping {
+	switch {
+	case s.state == stateShutdown || s.stopping:
 		return entry.ErrNotFound
+	case s.frozen: // only if the caller did not wait (whenReady)
+		return entry.ErrClosed
 	}
 	if p.Browser && r.Invited == nil && !s.flag(store.AllowWeb) {
 		return &entry.Refusal{Code: "noWebJoin", Message: "This session does not allow joining from the web"}

@@ -14,6 +14,10 @@ func (s *session) left(st *seat, reason string) {
 	if st.gone {
 		return
 	}
+	if s.frozen {
+		s.whenReady(func() { s.left(st, reason) })
+		return
+	}
 	for st.busy && !st.gone {
 		st.busy = false
 		s.release(st)
@@ -78,6 +82,9 @@ func (s *session) depart(st *seat) {
 	if st == s.initSeat {
 		abandoned = s.state == stateInit
 		s.abandonUpload()
+	}
+	if s.thumb != nil && s.thumb.st == st {
+		s.thumb = nil
 	}
 	s.leaveResets(st)
 	if !p.Ghost() {

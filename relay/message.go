@@ -10,7 +10,7 @@ import (
 // asking message by message. The caller then appends it and calls appended.
 // Guarantee: no allocation.
 func (s *session) fast(st *seat, bytes int) bool {
-	return s.state == stateRunning && !st.locked && !st.busy && !st.gone && s.fits(bytes)
+	return s.state == stateRunning && !s.frozen && !st.locked && !st.busy && !st.gone && s.fits(bytes)
 }
 
 // fastUpload reports whether a run of bytes bytes of drawing commands from st
@@ -52,7 +52,7 @@ func (s *session) receive(st *seat, m frame.Msg) {
 	if st != s.initSeat {
 		m.User = st.id
 	}
-	if st.locked || st.busy {
+	if st.locked || st.busy || s.frozen {
 		s.hold(st, m)
 		return
 	}

@@ -39,12 +39,26 @@ type outlet interface {
 	// then done on the owner loop, unless the session has ended by then. work
 	// must not touch the session.
 	offload(work, done func())
+	// replace makes image, n whole messages, the history, on the disk before
+	// anybody sees it. With from == startOver every member begins again at its
+	// start; otherwise what the current history has from byte offset from on
+	// follows the image, and members go on where they are, those who have not
+	// come to from yet with the old history first. hist.FirstIndex becomes the
+	// index after the last one of the old history.
+	// For an ordinary reset the session is frozen already; otherwise the outlet
+	// freezes it when it needs the history to keep still. done runs on the
+	// owner loop: direct messages queued in it reach members who start over
+	// before the new history does. If it gets an error, nothing has changed.
+	replace(image [][]byte, n int, from int64, done func(error))
 	// publish makes the session's changed description known to the directory.
 	publish()
 	// end is called once the session is over: all members have been detached.
 	// remove says whether its files are to be deleted (or archived).
 	end(remove bool)
 }
+
+// startOver is the from of replace for an ordinary reset.
+const startOver = -1
 
 // pauser is the part of an outlet that holds a member's input back. Optional:
 // without it a seat that sends too much while it must wait is disconnected.

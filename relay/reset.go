@@ -1,17 +1,65 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
-	"time"
 
 	"drawrelay/frame"
 	"drawrelay/store/serverlog"
 )
 
-func resetCancelled() frame.Object {
-	v := alert("resetcancel", "Session reset cancelled.", nil)
-	v["reset"] = "cancel"
+/* Classic reset (session.md §14)
+ *
+ * 1. resetSession    an operator asks; the session stops delivering, the others are told to wait
+ * 2. upload          the operator's messages become the image instead of history
+ * 3. completeReset   image and server state become the new history, on the disk first
+ * 4. replaced        everybody starts over with it
+ *    cancelReset     or goes on with the old one
+ *
+ * A streamed reset (stream.go) does without the pause.
+ */
+
+// resetSession starts a classic reset.
+func (s *session) resetSession(st *seat, c frame.Command) error {
+	if st.person.Incompatible {
+		return errors.New("Incompatible client")
+	}
+	if s.state != stateRunning || s.replacing {
+		return errors.New("Unable to reset in this state")
+	}
+	s.initSeat = st
+	s.image, s.imageCount = nil, 0
+	s.setState(stateReset)
+	s.out.setRunning(false)
+	s.out.publish()
+	name := st.person.Name
+	key, text := "resetprepareby", "Preparing for session reset by "+name+"!"
+	switch frame.Str(c.Kwargs["type"]) {
+	case "current":
+		key, text = "resetpreparecurrent", name+" is compressing the canvas!"
+	case "past":
+		key, text = "resetpreparepast", name+" is reverting the canvas to a previous state!"
+	case "external":
+		key, text = "resetprepareexternal", name+" is replacing the canvas!"
+	}
+	s.tellAll(resetAlert("prepare", key, text+" Please wait, the session should be available again shortly…", named("name", name)))
+	s.tell(st, frame.Object{"type": "reset", "state": "init", "message": "Prepared to receive session data"})
+	return nil
+}
+
+// resetAlert is an alert about a reset; phase says which part of it.
+func resetAlert(phase, key, text string, params frame.Object) frame.Object {
+	v := alert(key, text, params)
+	v["reset"] = phase
 	return v
+}
+
+func resetCancelled() frame.Object {
+	return resetAlert("cancel", "resetcancel", "Session reset cancelled.", nil)
+}
+
+func resetFailed() frame.Object {
+	return resetAlert("failed", "resetfailed", "Session reset failed!", nil)
 }
 
 // upload keeps a message of the image that is being uploaded for a reset.
@@ -42,29 +90,77 @@ func (s *session) abandonUpload() {
 
 // cancelReset goes on with the old history (session.md §14.4).
 func (s *session) cancelReset() {
+	s.keepHistory(resetCancelled())
+}
+
+// keepHistory ends a reset without a new history; why is for everybody.
+func (s *session) keepHistory(why frame.Object) {
 	s.initSeat = nil
 	s.image, s.imageCount = nil, 0
 	s.run()
-	s.tellAll(resetCancelled())
+	s.tellAll(why)
 }
 
-func (s *session) completeReset() { s.cancelReset() }
-
-func (s *session) leaveResets(st *seat) {}
-
-func (s *session) deopResets(st *seat) {}
-
-func (s *session) checkAutoreset() {}
-
-func (s *session) clearAutoreset(retry time.Duration) {}
-
-func (s *session) tickResets(now time.Time) {}
-
-// resetStream answers a piece of a streamed reset, of which none is active.
-func (s *session) resetStream(st *seat, chunk []byte) {
-	s.tell(st, frame.Object{"type": "sprogress", "cancel": true})
+// completeReset puts the uploaded image in the place of the history. An image
+// without a message changes nothing; everybody is told that the wait is over
+// (session.md §32 D12).
+func (s *session) completeReset() {
+	image, n := s.image, s.imageCount
+	s.initSeat, s.image, s.imageCount = nil, nil, 0
+	if n == 0 {
+		s.cancelReset()
+		return
+	}
+	head, heads := s.stateMessages()
+	total := int64(len(head)) + int64(len(image))
+	if limit := s.limit(); limit > 0 && total > limit {
+		s.keepHistory(resetFailed())
+		return
+	}
+	s.replacing = true
+	s.freeze()
+	s.out.replace([][]byte{head, image}, heads+n, startOver, s.replaced)
 }
 
-func (s *session) thumbnail(st *seat, b []byte) {
-	s.event(serverlog.Warn, serverlog.Status, st, "Got thumbnail from user we didn't want it from")
+// replaced follows the switch to the new history of a classic reset.
+func (s *session) replaced(err error) {
+	s.replacing = false
+	if err != nil {
+		s.record(serverlog.Error, serverlog.Status, nil, "Reset failed: "+err.Error())
+		s.keepHistory(resetFailed())
+		s.thaw()
+		return
+	}
+	s.hist.Restamp()
+	s.size.Store(s.hist.Log().Size())
+	s.resetBase = s.hist.Log().Size()
+	s.tellAll(frame.Object{"type": "reset", "state": "reset", "message": "Session reset!"})
+	s.clearAutoreset(0)
+	s.sendCatchup(nil, s.hist.LastIndex()-s.hist.FirstIndex, 0)
+	s.tellAll(frame.Object{"type": "status", "size": s.hist.Log().Size()})
+	s.statusAt = s.now()
+	s.keep(s.caughtup(0, true))
+	s.announceConf()
+	s.run()
+	s.thaw()
+}
+
+// stateMessages is what a new history begins with: who is present and with
+// which roles (session.md §14.5).
+func (s *session) stateMessages() (frames []byte, n int) {
+	trusted := false
+	for _, st := range s.seats {
+		if !st.person.Ghost() {
+			frames = appendJoin(frames, st)
+			n++
+		}
+		trusted = trusted || st.trusted
+	}
+	frames = s.opsMessage(frames, 0)
+	n++
+	if trusted {
+		frames = s.trustedMessage(frames, 0)
+		n++
+	}
+	return frames, n
 }

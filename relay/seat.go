@@ -123,7 +123,7 @@ func (s *session) release(st *seat) {
 		return
 	}
 	st.draining = true
-	for len(st.held) > 0 && !st.locked && !st.busy && !st.gone {
+	for len(st.held) > 0 && !st.locked && !st.busy && !st.gone && !s.frozen {
 		m, rest, err := frame.Parse(st.held)
 		if err != nil {
 			panic("internal error: relay: held messages are broken")

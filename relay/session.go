@@ -76,6 +76,12 @@ type session struct {
 
 	image      []byte // messages uploaded for a reset so far
 	imageCount int
+	replacing  bool // a new history is about to take the place of the old one
+	frozen     bool // nothing is appended nor journaled (freeze.go)
+	deferred   []func()
+	auto       autoreset
+	stream     *stream           // nil: none
+	thumb      *thumbnailRequest // nil: none is outstanding
 
 	size      *atomic.Int64 // bytes of history, for descriptions; any goroutine reads
 	resetBase int64         // size that the autoreset threshold counts from
@@ -198,6 +204,7 @@ func (s *session) kill(text string) {
 	}
 	s.state = stateShutdown
 	s.initSeat = nil
+	s.dropStream()
 	s.clearOut(text, " (terminate=true)")
 	s.out.end(true)
 	s.log.Forget(s.hist.ID)
@@ -206,10 +213,15 @@ func (s *session) kill(text string) {
 // stop ends the session because the server stops: members are told and their
 // leaves stored, files stay (storage.md §11.1).
 func (s *session) stop() {
-	if s.state == stateShutdown {
+	if s.state == stateShutdown || s.stopping {
+		return
+	}
+	if s.frozen {
+		s.whenReady(s.stop)
 		return
 	}
 	s.stopping = true
+	s.dropStream()
 	s.initSeat = nil
 	s.clearOut("Server shutting down", "")
 	s.state = stateShutdown

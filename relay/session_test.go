@@ -30,7 +30,7 @@ type fakeOutlet struct {
 	defers    bool // offloaded work waits for runOffloaded
 	lag       bool // history is not delivered until deliver
 	published int
-	inside    bool
+	fails     error // of replace
 }
 
 // fakeLink is the transport's part of a seat.
@@ -87,7 +87,9 @@ func parseAll(t testing.TB, b []byte) []frame.Msg {
 
 func (k *fakeLink) add(frames []byte, history bool) {
 	if k.closed {
-		k.out.t.Errorf("message for %q after its end", k.seat.person.Name)
+		if k.seat.gone { // otherwise the session has not noticed yet
+			k.out.t.Errorf("message for %q after its end", k.seat.person.Name)
+		}
 		return
 	}
 	for _, m := range parseAll(k.out.t, frames) {
@@ -169,6 +171,45 @@ func (o *fakeOutlet) settle() {
 		o.queued = o.queued[1:]
 		task()
 	}
+}
+
+// replace switches as soon as offloaded work may run: members who start over
+// are put at the start, others keep their place.
+func (o *fakeOutlet) replace(image [][]byte, n int, from int64, done func(error)) {
+	flat := slices.Concat(image...)
+	if got := len(parseAll(o.t, flat)); got != n {
+		o.t.Errorf("image of %d messages says %d", got, n)
+	}
+	o.queued = append(o.queued, func() {
+		o.s.freeze()
+		if o.fails != nil {
+			done(o.fails)
+			return
+		}
+		var tail []byte
+		if from != startOver {
+			tail = o.all[from:]
+		}
+		for _, k := range o.links() {
+			switch {
+			case from == startOver:
+				k.pos = 0
+			case k.pos < int(from):
+				o.t.Error("the fake cannot serve members who lag behind the fork")
+			default:
+				k.pos += len(flat) - int(from)
+			}
+		}
+		l := store.NewLog()
+		l.Append(flat, n)
+		if len(tail) > 0 {
+			l.Append(tail, len(parseAll(o.t, tail)))
+		}
+		o.hist.FirstIndex = o.hist.LastIndex() + 1
+		o.hist.SetLog(l)
+		o.all = append(flat, tail...)
+		done(nil)
+	})
 }
 
 func (o *fakeOutlet) publish()        { o.published++ }

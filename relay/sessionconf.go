@@ -28,6 +28,10 @@ func (s *session) sessionConf(st *seat, c frame.Command) error {
 // st is nil. Passwords are hashed off the loop first; requests are applied in
 // the order they came.
 func (s *session) configure(options map[string]any, st *seat) {
+	s.whenReady(func() { s.queueConf(options, st) })
+}
+
+func (s *session) queueConf(options map[string]any, st *seat) {
 	s.slow(st, func(done func()) {
 		var hashes secrets
 		opword, password := frame.Str(options["opword"]), frame.Str(options["password"])
@@ -41,7 +45,7 @@ func (s *session) configure(options map[string]any, st *seat) {
 			apply()
 			return
 		}
-		s.out.offload(func() {
+		s.offload(func() {
 			hashes.opword, hashes.opwordErr = s.hashText(opword)
 			hashes.password, hashes.passwordErr = s.hashText(password)
 		}, apply)

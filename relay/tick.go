@@ -13,7 +13,7 @@ const sweepEvery = 15 * time.Second
 
 // tick is called about once a second with the time.
 func (s *session) tick(now time.Time) {
-	if s.state == stateShutdown || s.stopping {
+	if s.state == stateShutdown || s.stopping || s.frozen {
 		return
 	}
 	s.checkStorage()
