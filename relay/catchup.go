@@ -115,6 +115,7 @@ func (k *link) catchUp(to int64) {
 		return
 	}
 	k.output = outputCatchup
+	k.goal = to
 	k.drained = false
 	k.wanted.Store(false)
 	k.conn.catchUp(k)
@@ -143,7 +144,7 @@ func (k *link) returned(full int64, err error) {
 		return
 	}
 	k.wanted.Store(false)
-	k.send(k.room.deliverable())
+	k.send(k.room.view())
 	k.shard.dropSpan()
 	if k.output == outputLive && k.conn != nil {
 		k.conn.caughtUp(k)
@@ -173,7 +174,10 @@ func (c *carrier) turn(k *link) (full, more bool, err error) {
 			return false, false, err
 		}
 	}
-	to := k.room.deliverable()
+	to := k.goal
+	if v := k.room.view(); v.log == k.log {
+		to = max(to, v.to)
+	}
 	if k.log.HasFile() {
 		to = min(to, k.log.Written())
 	}
@@ -196,7 +200,8 @@ func (c *carrier) chunk(k *link) (full bool, err error) {
 		n = min(n, sealBytes)
 	}
 	f, head := k.log.File()
-	if f != nil && k.cursor+n <= k.log.Written() {
+	if written := k.log.Written(); f != nil && k.cursor < written {
+		n = min(n, written-k.cursor) // the rest of the batch is in memory
 		if s, ok := k.conn.(fileSender); ok && k.pipe == nil && f.OS() != nil {
 			sent, err := s.sendFile(k, f.OS(), head+k.cursor, int(n))
 			k.cursor += int64(sent)

@@ -157,7 +157,7 @@ func (k *link) mayRead() bool {
 	if k.ending {
 		return true // discarded, to see the end
 	}
-	if k.held || k.inflight >= remoteInput || k.direct > directPause {
+	if k.held || k.paused || k.inflight >= remoteInput || k.direct > directPause {
 		k.readyAgain = true
 		return false
 	}

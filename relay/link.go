@@ -95,6 +95,8 @@ type link struct {
 	log      *store.Log
 	cursor   int64
 	target   int64
+	goal     int64       // for a worker: at least this far
+	nexts    []nextLog   // logs to go on with, in order, after resets
 	directs  []*buffer   // direct messages; the first may be partly sent
 	skip     int64       // messages after cursor that the member has already
 	sent     int         // bytes sent of the first direct message
@@ -117,6 +119,7 @@ type link struct {
 	atEnd      bool    // the peer has closed its side: read until the end shows
 	readyAgain bool    // the socket may have more
 	held       bool    // not read because the store lags
+	paused     bool    // not read because the session says so
 	inflight   int     // bytes posted to the owner loop and not consumed
 
 	queuedSend, queuedRead bool
@@ -177,7 +180,7 @@ func (k *link) endInput() {
 	if k.answer {
 		k.answer = false
 		if k.failed == nil && k.output == outputLive && !k.blocked {
-			k.send(k.target)
+			k.send(view{k.log, k.target})
 			k.shard.dropSpan()
 		}
 	}
@@ -248,16 +251,16 @@ func (k *link) sendLater() {
 	}
 }
 
-// send writes what is due, history up to the offset to. It returns when
+// send writes what is due, history as far as the view goes. It returns when
 // everything is sent, the socket is full, or the member has become a case for
 // an I/O worker. The caller drops the shard's span afterwards.
-func (k *link) send(to int64) {
+func (k *link) send(due view) {
 	if k.pipe != nil {
-		k.sendCipher(to)
+		k.sendCipher(due)
 		return
 	}
 	for k.failed == nil && !k.blocked && k.output == outputLive {
-		v, history, total, ok := k.plan(to)
+		v, history, total, ok := k.plan(due)
 		if !ok {
 			return
 		}
@@ -281,7 +284,8 @@ func (k *link) send(to int64) {
 
 // plan collects what is to be written next: history says whether it starts
 // with history. ok is false if an I/O worker has taken over.
-func (k *link) plan(to int64) (v [][]byte, history bool, total int, ok bool) {
+func (k *link) plan(due view) (v [][]byte, history bool, total int, ok bool) {
+	to := k.limit(due)
 	v = k.loop.vectors[:0]
 	if k.cursor < k.target {
 		span, end, in := k.shard.vectors(k.log, k.cursor, k.target)
@@ -404,7 +408,7 @@ func (k *link) writable() {
 		k.conn.catchUp(k)
 		return
 	}
-	k.send(k.room.deliverable())
+	k.send(k.room.view())
 	k.shard.dropSpan()
 }
 
@@ -477,7 +481,8 @@ func (k *link) close() {
 		k.conn.close(k, abort)
 		k.conn = nil
 		k.dropOutput()
-		k.log.Release()
+		k.dropNexts()
+		_ = k.log.Release()
 	}
 }
 

@@ -281,7 +281,7 @@ func (l *loop) sendDirect() {
 		list[i] = nil
 		k.queuedSend = false
 		if k.failed == nil && k.output == outputLive && !k.blocked {
-			k.send(k.room.deliverable())
+			k.send(k.room.view())
 			k.shard.dropSpan()
 		}
 	}

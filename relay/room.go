@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -25,11 +26,12 @@ type room struct {
 	hist    *store.History
 	session *session
 
-	running atomic.Bool
-	shards  atomic.Pointer[[]*shard] // the first is the owner loop's
-	desc    atomic.Pointer[entry.Session]
-	over    bool
-	members int
+	running   atomic.Bool
+	shards    atomic.Pointer[[]*shard] // the first is the owner loop's
+	desc      atomic.Pointer[entry.Session]
+	over      bool
+	members   int
+	questions []*question // who waits for an answer
 
 	storage   atomic.Uint32 // state of the store that the session knows
 	storageAt atomic.Bool   // a look at it is under way
@@ -64,13 +66,20 @@ func newRoom(s *Server, l *loop, h *store.History) *room {
 // log returns the session's current log. Any goroutine.
 func (r *room) log() *store.Log { return r.hist.Durable.Log() }
 
-// deliverable returns the offset up to which members may be sent the log. Any
-// goroutine.
-func (r *room) deliverable() int64 {
+// view is a log and how far members may be sent it.
+type view struct {
+	log *store.Log
+	to  int64
+}
+
+// view returns the current log and its deliverable offset, 0 while delivery is
+// stopped. Any goroutine.
+func (r *room) view() view {
+	l := r.log()
 	if !r.running.Load() {
-		return 0
+		return view{l, 0}
 	}
-	return r.hist.Durable.Deliverable()
+	return view{l, r.hist.DeliverableOf(l)}
 }
 
 // committed is called by the store when the written offset has moved, or when
@@ -411,14 +420,46 @@ func (r *room) describe() *entry.Session {
 // redeem uses an invite on the owner loop. Any goroutine but a loop's.
 func (r *room) redeem(secret string, p *entry.Person) (v *entry.Invite, result entry.RedeemResult) {
 	result = entry.RedeemUnknown
-	_ = r.loop.call(func() error {
-		defer r.rescue()
-		if !r.over {
-			v, result = r.session.redeem(secret, p)
-		}
-		return nil
-	})
+	r.ask(func() { v, result = r.session.redeem(secret, p) })
 	return v, result
+}
+
+// ask runs f on the owner loop once the session is ready for it, and waits. It
+// reports false if the session has ended instead. Any goroutine but a loop's.
+func (r *room) ask(f func()) bool {
+	q := &question{done: make(chan struct{})}
+	r.loop.do(func() {
+		defer r.rescue()
+		if r.over {
+			close(q.done)
+			return
+		}
+		r.questions = append(r.questions, q)
+		r.session.whenReady(func() {
+			if q.over {
+				return
+			}
+			f()
+			q.answered = true
+			r.answer(q)
+		})
+	})
+	<-q.done
+	return q.answered
+}
+
+// question is somebody who waits for the owner loop.
+// Ownership: the owner loop until done is closed.
+type question struct {
+	done     chan struct{}
+	answered bool
+	over     bool
+}
+
+func (r *room) answer(q *question) {
+	q.over = true
+	r.questions = slices.DeleteFunc(r.questions, func(o *question) bool { return o == q })
+	close(q.done)
 }
 
 func (r *room) end(remove bool) {
@@ -434,5 +475,8 @@ func (r *room) end(remove bool) {
 		}
 	}
 	r.srv.registry.remove(r)
+	for len(r.questions) > 0 {
+		r.answer(r.questions[0])
+	}
 	r.srv.finish(r, remove)
 }

@@ -45,7 +45,7 @@ func (k *link) receiveCipher(b []byte) {
 }
 
 // sendCipher is send for a member with TLS.
-func (k *link) sendCipher(to int64) {
+func (k *link) sendCipher(due view) {
 	for budget := sealTurn; k.failed == nil && !k.blocked && k.output == outputLive; {
 		if k.cipher != nil {
 			if !k.flushCipher() {
@@ -57,7 +57,7 @@ func (k *link) sendCipher(to int64) {
 			k.sendLater()
 			return
 		}
-		v, history, total, ok := k.plan(to)
+		v, history, total, ok := k.plan(due)
 		if !ok {
 			return
 		}

@@ -274,13 +274,11 @@ func (s *Server) Join(ctx context.Context, q *entry.JoinRequest) error {
 	if r == nil || s.stopping.Load() {
 		return entry.ErrNotFound
 	}
-	return r.loop.call(func() error {
-		defer r.rescue()
-		if r.over {
-			return entry.ErrNotFound
-		}
-		return r.session.admitJoin(q, func(st *seat) { r.attach(st, q.Conn) })
-	})
+	var err error
+	if !r.ask(func() { err = r.session.admitJoin(q, func(st *seat) { r.attach(st, q.Conn) }) }) {
+		return entry.ErrNotFound
+	}
+	return err
 }
 
 // All implements entry.Directory.

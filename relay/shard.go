@@ -34,7 +34,7 @@ type shard struct {
 	links     []*link
 	first     int // whom the next flush serves first
 	dirty     bool
-	flushed   int64 // deliverable offset of the last flush
+	flushed   view // what the last flush sent
 	notBefore time.Time
 	span      store.Span // vectors of the common cursor
 	spanLog   *store.Log
@@ -72,7 +72,11 @@ func (s *shard) notify() {
 
 // due reports whether the shard may be flushed.
 func (s *shard) due(now time.Time) bool {
-	return !s.notBefore.After(now) || s.room.deliverable()-s.flushed >= paceBytes
+	if !s.notBefore.After(now) {
+		return true
+	}
+	v := s.room.view()
+	return v.log != s.flushed.log || v.to-s.flushed.to >= paceBytes
 }
 
 // flush sends every member what is deliverable, in one write each.
@@ -80,7 +84,7 @@ func (s *shard) flush() {
 	s.dirty = false
 	s.loop.label(s.room.sendLabels)
 	began := s.loop.srv.now()
-	to := s.room.deliverable()
+	due := s.room.view()
 	n := len(s.links)
 	if s.first >= n {
 		s.first = 0
@@ -91,12 +95,12 @@ func (s *shard) flush() {
 			at -= n
 		}
 		if k := s.links[at]; !k.blocked && k.failed == nil {
-			k.send(to)
+			k.send(due)
 		}
 	}
 	s.first++
 	s.dropSpan()
-	s.flushed = to
+	s.flushed = due
 	s.findLow()
 	s.loop.label(s.loop.labels)
 	took := s.loop.srv.now().Sub(began)

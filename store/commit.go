@@ -202,8 +202,11 @@ func (d *Durable) Kick() {
 // Deliverable returns the offset of the current log up to which members may be
 // sent it: what the file has, or everything while the disk stalls, or
 // everything for a session without a file. Any goroutine.
-func (d *Durable) Deliverable() int64 {
-	l := d.log.Load()
+func (d *Durable) Deliverable() int64 { return d.DeliverableOf(d.log.Load()) }
+
+// DeliverableOf is Deliverable for a log that is, or was until a reset, the
+// session's current one. Any goroutine.
+func (d *Durable) DeliverableOf(l *Log) int64 {
 	if !l.HasFile() || d.stalled.Load() {
 		return l.Size()
 	}
