@@ -170,17 +170,9 @@ func TestRulesSlowCommandFails(t *testing.T) {
 }
 
 // Input of a member who must wait is held back.
-type pausingOutlet struct {
-	*fakeOutlet
-	paused []bool
-}
-
-func (o *pausingOutlet) pause(st *seat, paused bool) { o.paused = append(o.paused, paused) }
-
 func TestRulesHeldInput(t *testing.T) {
 	w := open(t)
-	out := &pausingOutlet{fakeOutlet: w.out}
-	w.s.out = out
+	out := w.out
 	w.out.defers = true
 	w.conf(w.host, map[string]any{"password": "x"})
 	for range heldPause/1000 + 10 {

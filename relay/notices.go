@@ -3,12 +3,10 @@ package relay
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"drawrelay/frame"
 	"drawrelay/store"
-	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
 
@@ -74,73 +72,6 @@ func named(pairs ...string) frame.Object {
 		}
 	}
 	return v
-}
-
-// record writes an entry about the session, and st if it is not nil, to the
-// server log without telling the members. Joiners may still see it.
-func (s *session) record(level serverlog.Level, topic serverlog.Topic, st *seat, text string) serverlog.Entry {
-	var user serverlog.User
-	if st != nil {
-		user = st.user()
-	}
-	return s.recordUser(level, topic, user, text)
-}
-
-func (s *session) recordUser(level serverlog.Level, topic serverlog.Topic, user serverlog.User, text string) serverlog.Entry {
-	return s.log.Put(serverlog.Entry{
-		Time: s.now().UTC(), Level: level, Topic: topic, User: user, Session: s.hist.ID, Message: text,
-	})
-}
-
-// event writes an entry to the server log and shows it to the members:
-// sensitive topics to moderators only, level Debug to nobody.
-func (s *session) event(level serverlog.Level, topic serverlog.Topic, st *seat, text string) {
-	s.show(s.record(level, topic, st, text))
-}
-
-func (s *session) eventUser(level serverlog.Level, topic serverlog.Topic, user serverlog.User, text string) {
-	s.show(s.recordUser(level, topic, user, text))
-}
-
-func (s *session) show(e serverlog.Entry) {
-	switch {
-	case e.Level > serverlog.Info:
-	case e.Topic.Sensitive():
-		s.tellIf(logReply(&e), moderator)
-	default:
-		s.tellAll(logReply(&e))
-	}
-}
-
-func moderator(st *seat) bool { return st.person.Moderator() }
-
-// logReply is a log entry for members: without address and session.
-func logReply(e *serverlog.Entry) frame.Object {
-	v := frame.Object{
-		"type": "log", "message": e.Message, "timestamp": isoTime(e.Time),
-		"level": e.Level.String(), "topic": e.Topic.String(),
-	}
-	if !e.User.IsZero() {
-		v["user"] = strconv.Itoa(int(e.User.ID)) + ";" + e.User.Name
-	}
-	return v
-}
-
-func isoTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
-
-// replayLog shows a joiner what has happened so far (session.md §6.3 row 13).
-func (s *session) replayLog(st *seat) {
-	for _, e := range s.log.Session(s.hist.ID, serverlog.Info, func(e *serverlog.Entry) bool {
-		switch e.Topic {
-		case serverlog.ClientInfo, serverlog.Report:
-			return st.person.Moderator()
-		case serverlog.Kick, serverlog.Ban, serverlog.Unban:
-			return st.operator()
-		}
-		return true
-	}) {
-		s.tell(st, logReply(&e))
-	}
 }
 
 // sendStatus tells everybody the size. The index goes only to those who have

@@ -28,6 +28,7 @@ type outlet interface {
 	// skipToEnd moves a member's position to the end of the history, so that
 	// it is not sent what is there already.
 	skipToEnd(s *seat)
+	pauser
 	// detach tells a member to go: after what is queued directly, Disconnect
 	// with reason and text is the last message, then the connection is closed.
 	// The caller has already removed the seat from the session.
@@ -60,11 +61,10 @@ type outlet interface {
 // startOver is the from of replace for an ordinary reset.
 const startOver = -1
 
-// pauser is the part of an outlet that holds a member's input back. Optional:
-// without it a seat that sends too much while it must wait is disconnected.
+// pauser is the part of an outlet that holds a member's input back.
 type pauser interface {
-	// pause stops reading from the member, or goes on. What has been read
-	// already may still be handed to the session.
+	// pause stops reading from a member, or goes on. What has been read already
+	// may still be handed to the session.
 	pause(s *seat, paused bool)
 }
 

@@ -110,9 +110,9 @@ func (s *session) hold(st *seat, m frame.Msg) {
 }
 
 func (s *session) pause(st *seat, paused bool) {
-	if p, ok := s.out.(pauser); ok && st.paused != paused && !st.gone {
+	if st.paused != paused && !st.gone {
 		st.paused = paused
-		p.pause(st, paused)
+		s.out.pause(st, paused)
 	}
 }
 

@@ -30,7 +30,8 @@ type fakeOutlet struct {
 	defers    bool // offloaded work waits for runOffloaded
 	lag       bool // history is not delivered until deliver
 	published int
-	fails     error // of replace
+	fails     error  // of replace
+	paused    []bool // arguments of pause
 }
 
 // fakeLink is the transport's part of a seat.
@@ -138,9 +139,11 @@ func (o *fakeOutlet) broadcast(frames []byte, keep func(*seat) bool) {
 	}
 }
 
-func (o *fakeOutlet) setRunning(running bool) { o.running = running }
-func (o *fakeOutlet) current(st *seat) bool   { return st.link.(*fakeLink).pos == len(o.all) }
-func (o *fakeOutlet) skipToEnd(st *seat)      { st.link.(*fakeLink).pos = len(o.all) }
+func (o *fakeOutlet) setRunning(running bool)     { o.running = running }
+func (o *fakeOutlet) pause(st *seat, paused bool) { o.paused = append(o.paused, paused) }
+
+func (o *fakeOutlet) current(st *seat) bool { return st.link.(*fakeLink).pos == len(o.all) }
+func (o *fakeOutlet) skipToEnd(st *seat)    { st.link.(*fakeLink).pos = len(o.all) }
 
 func (o *fakeOutlet) detach(st *seat, reason uint8, text string) {
 	o.gone(st)
