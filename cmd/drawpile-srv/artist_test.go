@@ -195,14 +195,14 @@ func (a *artist) received() []byte {
 	return a.history[:len(a.history):len(a.history)]
 }
 
-// doodle draws strokes of all sizes, numbered from n on, until the connection
-// ends or after limit strokes. It returns the number after the last one.
-func (a *artist) doodle(rnd *rand.Rand, n, limit int) int {
+// doodle draws strokes of all sizes, numbered from n on, limit of them unless
+// the connection ends before.
+func (a *artist) doodle(rnd *rand.Rand, n, limit int) {
 	for end := n + limit; n < end; {
 		var batch []byte
 		for range min(1+rnd.IntN(20), end-n) {
 			size := rnd.IntN(300)
-			if rnd.IntN(50) == 0 {
+			if rnd.IntN(200) == 0 {
 				size = rnd.IntN(20000)
 			}
 			body := fmt.Appendf(nil, "%s %d ", a.name, n)
@@ -213,10 +213,9 @@ func (a *artist) doodle(rnd *rand.Rand, n, limit int) int {
 			n++
 		}
 		if _, err := a.conn.Write(batch); err != nil {
-			break
+			return
 		}
 	}
-	return n
 }
 
 // numbers returns the numbers of all strokes of a history by the name of who

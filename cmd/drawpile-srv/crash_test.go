@@ -45,6 +45,7 @@ func TestCrashRounds(t *testing.T) {
 	settings := writeFile(t, "settings.ini", "persistence = true\nautoResetThreshold = 0\nsessionSizeLimit = 0\nclientTimeout = 60\n")
 	names := []string{"ann", "bob", "cid", "dan", "eva", "finn"}
 	const drawing = 4            // the first ones of them
+	const strokesEach = 250      // at most, in a round
 	next := make(map[string]int) // numbers of their next strokes
 	var before []byte            // history that was there after the last restart
 	for round := range int(rounds) {
@@ -65,10 +66,10 @@ func TestCrashRounds(t *testing.T) {
 		var busy sync.WaitGroup
 		for _, a := range members[:drawing] {
 			own := rand.New(rand.NewPCG(seed, rnd.Uint64()))
-			busy.Go(func() { a.doodle(own, next[a.name], 1<<30) })
+			busy.Go(func() { a.doodle(own, next[a.name], strokesEach) })
 		}
 		witness := members[drawing+rnd.IntN(2)]
-		enough := witness.seen() + 1 + rnd.IntN(1500)
+		enough := witness.seen() + 1 + rnd.IntN(drawing*strokesEach)
 		witness.await("strokes", func() bool { return witness.stored >= enough })
 		time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond) // between two messages, too
 		sig := []os.Signal{os.Kill, os.Kill, os.Kill, syscall.SIGTERM}[rnd.IntN(4)]
