@@ -68,6 +68,7 @@ func start(o *options, stderr io.Writer, now func() time.Time) (*process, error)
 		return nil, err
 	}
 	go reloader.run(p.quit)
+	go tidyMemory(p.quit)
 	return p, nil
 }
 
