@@ -33,8 +33,8 @@ type outcome struct {
 //   - buffers stay bounded
 //   - only messages that clients expect during login are sent, a Disconnect
 //     being the last
-//   - the session is asked at most once, for somebody who may enter, and the
-//     connection is not touched afterwards
+//   - the session is asked at most once, for somebody who may enter by what was
+//     said until then, and the connection is not touched afterwards
 func attempt(t *testing.T, stream []byte, variant uint16, size int) outcome {
 	t.Helper()
 	w := newWire(stream, size)
@@ -62,9 +62,12 @@ func attempt(t *testing.T, stream []byte, variant uint16, size int) outcome {
 	for _, f := range w.faults {
 		t.Fatal(f)
 	}
-	said, pings := hear(stream)
-	if limit := maxReply*(len(said)+2) + 5*pings; len(w.out) > limit {
+	said, pings := hear(stream[:len(stream)-len(seats.rest)])
+	if limit := maxReply*(len(said)+4) + 5*pings; len(w.out) > limit {
 		t.Fatalf("%d bytes were sent in answer to %d commands and %d pings", len(w.out), len(said), pings)
+	}
+	if n := seats.watchers.Load(); n != 0 {
+		t.Fatalf("%d watch the sessions after the end", n)
 	}
 	o := outcome{seated: w.seated, replies: checkReplies(t, w.out, pings)}
 	checkSeat(t, seats, variant, said)
@@ -98,7 +101,8 @@ func hear(stream []byte) (said []frame.Command, pings int) {
 	}
 }
 
-// checkReplies reads what the server has sent and returns it without pongs.
+// checkReplies reads what the server has sent and returns it without pongs and
+// news of the sessions, which come when they want.
 func checkReplies(t *testing.T, out []byte, pings int) (replies []frame.Msg) {
 	t.Helper()
 	ended := false
@@ -125,6 +129,7 @@ func checkReplies(t *testing.T, out []byte, pings int) (replies []frame.Msg) {
 		case frame.TypeServerCommand:
 			var reply struct {
 				Type     string `json:"type"`
+				Message  string `json:"message"`
 				Code     string `json:"code"`
 				Version  int    `json:"version"`
 				StartTLS bool   `json:"startTls"`
@@ -143,6 +148,9 @@ func checkReplies(t *testing.T, out []byte, pings int) (replies []frame.Msg) {
 			}
 			if len(replies) == 0 && (reply.Type != "login" || reply.Version != frame.ServerProtocol) {
 				t.Fatalf("the first message is no hello: %s", m.Body)
+			}
+			if reply.Message == "New session" || reply.Message == "Session ended" {
+				continue
 			}
 			if reply.StartTLS {
 				return append(replies, m) // the rest is encrypted
@@ -188,7 +196,7 @@ func checkSeat(t *testing.T, s *seater, variant uint16, said []frame.Command) {
 	default:
 		r := s.join
 		p = r.Person
-		session, ok := directory{}.Find(r.Session)
+		session, ok := findSession(r.Session)
 		if !ok || session.ID != r.Session {
 			t.Fatalf("joins the session %q", r.Session)
 		}

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"drawrelay/frame"
@@ -36,6 +37,7 @@ const (
 	seaterRefuses
 	withTemplates
 	bansOn
+	busyDirectory
 	reactionShift = iota // three bits from here on
 )
 
@@ -92,12 +94,7 @@ var sessions = []*entry.Session{
 		Banned: func(name, _, _ string, _ netip.Addr) int { return len(name) % 2 }},
 }
 
-// directory knows the sessions above.
-type directory struct{}
-
-func (directory) All() []*entry.Session { return slices.Clone(sessions) }
-
-func (directory) Find(id string) (*entry.Session, bool) {
+func findSession(id string) (*entry.Session, bool) {
 	for _, s := range sessions {
 		if id != "" && (s.ID == id || s.Alias == id) {
 			return s, true
@@ -106,7 +103,26 @@ func (directory) Find(id string) (*entry.Session, bool) {
 	return nil, false
 }
 
-func (directory) Watch(func(string, *entry.Session)) func() { return func() {} }
+// directory knows the sessions above.
+type directory struct {
+	busy     bool // there is news at once
+	watchers atomic.Int64
+}
+
+func (d *directory) All() []*entry.Session { return slices.Clone(sessions) }
+
+func (d *directory) Find(id string) (*entry.Session, bool) { return findSession(id) }
+
+func (d *directory) Watch(w func(string, *entry.Session)) (cancel func()) {
+	d.watchers.Add(1)
+	if d.busy {
+		go func() {
+			w(sessions[1].ID, sessions[1])
+			w(sessions[2].ID, nil)
+		}()
+	}
+	return func() { d.watchers.Add(-1) }
+}
 
 // templates has one template, which becomes the first session.
 type templates struct{}
@@ -149,8 +165,10 @@ type reports struct{}
 
 func (reports) Submit(login.Report) {}
 
-// seater takes connections, or refuses them, and keeps what it was asked.
+// seater takes connections, or refuses them, and keeps what it was asked. It
+// is the directory, too.
 type seater struct {
+	directory
 	wire   *wire
 	refuse bool
 
@@ -166,7 +184,7 @@ func (s *seater) take(conn *entry.Conn) error {
 	if s.refuse {
 		return entry.ErrServerFull
 	}
-	s.rest = append(slices.Clone(conn.Pending), s.wire.seat()...)
+	s.rest = append(slices.Clone(conn.Pending), s.wire.seat(s.watchers.Load() > 0)...)
 	return nil
 }
 
@@ -215,7 +233,7 @@ func newServer(variant uint16, s *seater) *login.Server {
 		set.MinimumProtocolVersion = "dp:4.24.0"
 	}
 	cfg := login.Config{
-		Log: quiet(), Directory: directory{}, Seater: s, Reports: reports{}, LocalHost: "example.org", Version: "1",
+		Log: quiet(), Directory: &s.directory, Seater: s, Reports: reports{}, LocalHost: "example.org", Version: "1",
 		Users: login.NewMemoryUsers(
 			login.Account{ID: "1", Name: "mod", PasswordHash: "plain;" + accountSecret, Flags: []string{"MOD", "HOST"}},
 			login.Account{ID: "2", Name: "locked", PasswordHash: "*"}),
@@ -238,7 +256,7 @@ func newServer(variant uint16, s *seater) *login.Server {
 			Now: cfg.Now}
 	}
 	cfg.Settings = settings.NewSource(set)
-	s.refuse = has(seaterRefuses)
+	s.refuse, s.busy = has(seaterRefuses), has(busyDirectory)
 	return login.New(cfg)
 }
 

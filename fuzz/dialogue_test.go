@@ -46,8 +46,14 @@ var dialogues = []struct {
 {"cmd":"ident","args":["locked","x"]}
 {"cmd":"ident","args":["admin"]}`},
 	{0, false, `{"cmd":"ident","args":["eve"]}
-{"cmd":"join","args":["banned"]}
+{"cmd":"join","args":["banned"]}`},
+	{busyDirectory, false, `{"cmd":"ident","args":["bob"]}
 {"cmd":"join","args":["members"]}`},
+	{busyDirectory, false, `{"cmd":"ident","args":["bob"]}
+{"cmd":"join","args":["locked"],"kwargs":{"s":"` + knownSystem + `","password":"wrong"}}
+{"cmd":"join","args":["full"]}`},
+	{busyDirectory, true, `{"cmd":"ident","args":["anna"]}
+{"cmd":"join","args":["banned"],"kwargs":{"oldv":true}}`},
 	{guestsOff, true, `{"cmd":"ident","args":["bob","x"]}
 {"cmd":"ident","args":["mod","` + accountSecret + `"]}
 {"cmd":"host","kwargs":{"protocol":"other:4.0.0","user_id":254,"web":true}}`},

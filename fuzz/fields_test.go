@@ -22,6 +22,7 @@ func FuzzFields(f *testing.F) {
 	} {
 		f.Add(s, "internal:1", uint16(3))
 		f.Add("x", s, uint16(0xffff))
+		f.Add(s, "x", uint16(8))
 	}
 	f.Fuzz(func(t *testing.T, text, other string, number uint16) {
 		text, other = strings.ToValidUTF8(text, "\ufffd"), strings.ToValidUTF8(other, "\ufffd")

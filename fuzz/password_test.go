@@ -40,6 +40,7 @@ func FuzzPassword(f *testing.F) {
 		"sodium;" + strings.Replace(small, "argon2id", "argon2i", 1),
 		"sodium;" + strings.Replace(small, "m=8", "m=4294967295", 1),
 		"sodium;" + strings.Replace(small, "t=1", "t=4294967295", 1),
+		"sodium;" + strings.Replace(small, "m=8,t=1", "m=65536,t=1024", 1),
 		"sodium;" + strings.Replace(small, "p=1", "p=255", 1),
 		"sodium;$argon2id$v=19$m=8,t=1,p=1$$", "sodium;", "sodium;$",
 	} {

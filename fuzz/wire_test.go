@@ -107,10 +107,14 @@ func (w *wire) Close() error {
 	return nil
 }
 
-// seat ends login's right to the connection. rest is what it has not read.
-func (w *wire) seat() (rest []byte) {
+// seat ends login's right to the connection. watching says that it might still
+// want to tell about sessions. rest is what it has not read.
+func (w *wire) seat(watching bool) (rest []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if watching {
+		w.faults = append(w.faults, "the sessions are watched although the connection was seated")
+	}
 	for _, b := range w.in {
 		rest = append(rest, b...)
 	}
