@@ -82,9 +82,10 @@ type options struct {
 	selfSigned        string // folder of the self-signed pair, empty = none
 	keyAlgorithm      string // guess, rsa, ec, dsa or dh
 
-	config   string
-	sessions string // empty = in memory
-	cryptKey []byte // nil = none
+	config    string
+	sessions  string // empty = in memory
+	lingering bool   // --data without a configuration file
+	cryptKey  []byte // nil = none
 
 	logFormat    serverlog.Format
 	pprof        netip.AddrPort // zero = off
@@ -281,6 +282,7 @@ func (o *options) checkTLS(g given) error {
 func (o *options) checkOwn(g given) error {
 	if g.has("data") && !g.has("sessions") {
 		o.sessions = filepath.Join(g["data"], "sessions")
+		o.lingering = !g.has("config")
 	}
 	if err := o.checkForms(g); err != nil {
 		return err

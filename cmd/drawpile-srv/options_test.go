@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"drawrelay/store/settings"
 	"encoding/base64"
 	"net/netip"
 	"reflect"
@@ -271,5 +272,31 @@ func TestVersionAndHelp(t *testing.T) {
 		if !strings.Contains(out.String(), "--"+o.name) {
 			t.Errorf("--%s is not explained", o.name)
 		}
+	}
+}
+
+// With --data alone empty sessions wait for their people; a configuration file
+// has the last word.
+func TestLingering(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"--data", "d"}, true},
+		{[]string{"--data", "d", "--config", "c"}, false},
+		{[]string{"--data", "d", "--sessions", "s"}, false},
+		{nil, false},
+	} {
+		o, err := parseOptions(tt.args)
+		if err != nil {
+			t.Fatalf("%q: %v", tt.args, err)
+		}
+		if o.lingering != tt.want {
+			t.Errorf("%q: lingering %v, want %v", tt.args, o.lingering, tt.want)
+		}
+	}
+	s := lingering(settings.Default())
+	if s.EmptySessionLingerTime != lingerTime || !s.Persistence || settings.Default().Persistence {
+		t.Errorf("settings of --data: linger %v, persistence %v", s.EmptySessionLingerTime, s.Persistence)
 	}
 }

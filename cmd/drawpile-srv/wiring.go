@@ -16,6 +16,7 @@ import (
 	"drawrelay/store"
 	"drawrelay/store/dirlock"
 	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
 )
 
 // Bounds of an orderly stop (configuration.md §4): containers kill after 10 s.
@@ -56,6 +57,9 @@ func start(o *options, stderr io.Writer, now func() time.Time) (*process, error)
 		return nil, err
 	}
 	reloader.pair = pair
+	if o.lingering {
+		reloader.settings.Set(lingering(reloader.settings.Get()))
+	}
 	setProcessors(o)
 
 	p := &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, quit: make(chan struct{})}
@@ -70,6 +74,20 @@ func start(o *options, stderr io.Writer, now func() time.Time) (*process, error)
 	go reloader.run(p.quit)
 	go tidyMemory(p.quit)
 	return p, nil
+}
+
+// lingerTime is how long an empty session waits for its people with --data and
+// no configuration file: long enough to come back after a crash of the server.
+const lingerTime = 10 * time.Minute
+
+// lingering returns s with the settings of --data: the Drawpile server's
+// default would delete a session within seconds of a restart, before anybody
+// has come back to it.
+func lingering(s *settings.Settings) *settings.Settings {
+	c := *s
+	c.EmptySessionLingerTime = lingerTime
+	c.Persistence = true
+	return &c
 }
 
 // open brings sessions to life and opens the ports.
