@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"drawrelay/store/settings"
 	"encoding/base64"
 	"net/netip"
 	"reflect"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
 )
 
 func TestSyntax(t *testing.T) {
