@@ -8,9 +8,9 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
 PLATFORMS  := linux/amd64 linux/arm64 linux/arm darwin/arm64 freebsd/amd64 windows/amd64
 FUZZTIME   ?= 30s
 BENCH      ?= .
-OLD        ?= bench-old.out
+OLD        ?= bench-old.json
 
-.PHONY: build run test race fuzz crash bench bench-compare lint vuln cover check dist clean
+.PHONY: build run test race fuzz crash bench bench-compare microbench lint vuln cover check dist clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/drawpile-srv ./perf
@@ -37,12 +37,16 @@ crash:
 	$(GO) test -count=1 -run 'TestCrash' -timeout 60m ./store -crashseeds=10000
 	$(GO) test -count=1 -run 'TestKill' -timeout 60m ./cmd/drawpile-srv -kills=200
 
-bench:
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count=6 ./... | tee bench.out
+# This server against the built-in goroutine-and-channel relay and the bare event loop.
+bench: build
+	bin/perf bench --ours bin/drawpile-srv --json bench.json
 
-# Compares bench.out with OLD.
+# The same, compared with the results in OLD.
 bench-compare: bench
-	$(GO) run golang.org/x/perf/cmd/benchstat@latest $(OLD) bench.out
+	bin/perf diff $(OLD) bench.json
+
+microbench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -66,4 +70,4 @@ dist:
 	    -o dist/drawpile-srv-$(VERSION)-$$os-$$arch$$ext ./cmd/drawpile-srv || exit 1; done
 
 clean:
-	rm -rf bin dist bench.out cover.out
+	rm -rf bin dist bench.json cover.out
