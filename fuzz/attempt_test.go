@@ -19,6 +19,10 @@ const patience = 60 * time.Second
 // maxReply is more than one command is ever answered with here, in bytes.
 const maxReply = 8 << 10
 
+// maxWrong is how many wrong passwords a connection may send: ten for accounts
+// and ten for sessions, the last of either being the end (login.md §16).
+const maxWrong = 19
+
 // outcome is what a login leads to.
 type outcome struct {
 	replies []frame.Msg // without pongs
@@ -105,7 +109,7 @@ func hear(stream []byte) (said []frame.Command, pings int) {
 // news of the sessions, which come when they want.
 func checkReplies(t *testing.T, out []byte, pings int) (replies []frame.Msg) {
 	t.Helper()
-	ended := false
+	ended, wrong := false, 0
 	for len(out) > 0 {
 		m, rest, err := frame.Parse(out)
 		if err != nil || ended {
@@ -142,6 +146,11 @@ func checkReplies(t *testing.T, out []byte, pings int) (replies []frame.Msg) {
 			case "error":
 				if reply.Code == "" {
 					t.Fatalf("error without a code: %s", m.Body)
+				}
+				if reply.Code == "badPassword" {
+					if wrong++; wrong > maxWrong {
+						t.Fatal("guessing goes on")
+					}
 				}
 			default:
 				t.Fatalf("reply of another type during login: %s", m.Body)

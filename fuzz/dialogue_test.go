@@ -48,10 +48,12 @@ var dialogues = []struct {
 	{0, false, `{"cmd":"ident","args":["eve"]}
 {"cmd":"join","args":["banned"]}`},
 	{busyDirectory, false, `{"cmd":"ident","args":["bob"]}
-{"cmd":"join","args":["members"]}`},
+{"cmd":"join","args":["members"],"kwargs":{"s":"` + knownSystem + `"}}`},
 	{busyDirectory, false, `{"cmd":"ident","args":["bob"]}
 {"cmd":"join","args":["locked"],"kwargs":{"s":"` + knownSystem + `","password":"wrong"}}
-{"cmd":"join","args":["full"]}`},
+{"cmd":"join","args":["full"],"kwargs":{"s":"` + knownSystem + `"}}`},
+	{guestsOff, false, strings.Repeat(`{"cmd":"ident","args":["mod","wrong"]}`+"\n", 25)},
+	{0, false, `{"cmd":"ident","args":["bob"]}` + strings.Repeat("\n"+`{"cmd":"join","args":["locked"],"kwargs":{"s":"`+knownSystem+`"}}`, 25)},
 	{busyDirectory, true, `{"cmd":"ident","args":["anna"]}
 {"cmd":"join","args":["banned"],"kwargs":{"oldv":true}}`},
 	{guestsOff, true, `{"cmd":"ident","args":["bob","x"]}
@@ -81,6 +83,8 @@ var dialogues = []struct {
 	{bansOn | 3<<reactionShift, false, `{"cmd":"cinfo","args":["",{"app_version":"2.3.0","s":"` + bannedSystem + `"}]}
 {"cmd":"ident","args":["bob"]}
 {"cmd":"nonsense"}`},
+	{bansOn, false, `{"cmd":"ident","args":["bob"]}
+{"cmd":"join","args":["open"],"kwargs":{"s":"` + bannedSystem + `"}}`},
 	{bansOn | 4<<reactionShift, true, `{"cmd":"ident","args":["bob"]}
 {"cmd":"join","args":["open"],"kwargs":{"s":"` + bannedSystem + `"}}`},
 	{0, false, `{"cmd":
