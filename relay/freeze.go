@@ -20,6 +20,7 @@ func (s *session) thaw() {
 	if len(s.deferred) == 0 {
 		s.deferred = nil
 	}
+	s.runJobs()
 }
 
 // whenReady runs f now, or as soon as the session is not frozen any more. The

@@ -14,13 +14,13 @@ func (s *session) left(st *seat, reason string) {
 	if st.gone {
 		return
 	}
-	if s.frozen {
-		s.whenReady(func() { s.left(st, reason) })
-		return
-	}
-	for st.busy && !st.gone {
+	for st.busy && !st.gone && !s.frozen {
 		st.busy = false
 		s.release(st)
+	}
+	if s.frozen { // perhaps by what it has sent
+		s.whenReady(func() { s.left(st, reason) })
+		return
 	}
 	if st.gone {
 		return

@@ -104,6 +104,9 @@ func (s *session) process(st *seat, m frame.Msg) {
 // uploaded for a reset, or the history.
 func (s *session) store(st *seat, msg []byte) {
 	if s.state == stateReset && st == s.initSeat {
+		if t := frame.Type(msg[2]); t == frame.TypeSessionOwner || t == frame.TypeTrustedUsers {
+			s.imageRoles = true
+		}
 		s.upload(msg)
 		return
 	}

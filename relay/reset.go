@@ -28,7 +28,7 @@ func (s *session) resetSession(st *seat, c frame.Command) error {
 		return errors.New("Unable to reset in this state")
 	}
 	s.initSeat = st
-	s.image, s.imageCount = nil, 0
+	s.image, s.imageCount, s.imageRoles = nil, 0, false
 	s.setState(stateReset)
 	s.out.setRunning(false)
 	s.out.publish()
@@ -93,12 +93,18 @@ func (s *session) cancelReset() {
 	s.keepHistory(resetCancelled())
 }
 
-// keepHistory ends a reset without a new history; why is for everybody.
+// keepHistory ends a reset without a new history; why is for everybody. Roles
+// that the image has changed are brought into the old one.
 func (s *session) keepHistory(why frame.Object) {
 	s.initSeat = nil
 	s.image, s.imageCount = nil, 0
 	s.run()
 	s.tellAll(why)
+	if s.imageRoles {
+		s.imageRoles = false
+		s.announceOps()
+		s.announceTrusted()
+	}
 }
 
 // completeReset puts the uploaded image in the place of the history. An image
@@ -112,6 +118,10 @@ func (s *session) completeReset() {
 		return
 	}
 	head, heads := s.stateMessages()
+	if s.imageRoles { // its lists may be older than those at the head
+		image = s.trustedMessage(s.opsMessage(image, 0), 0)
+		n += 2
+	}
 	total := int64(len(head)) + int64(len(image))
 	if limit := s.limit(); limit > 0 && total > limit {
 		s.keepHistory(resetFailed())
@@ -131,6 +141,7 @@ func (s *session) replaced(err error) {
 		s.thaw()
 		return
 	}
+	s.imageRoles = false
 	s.hist.Restamp()
 	s.size.Store(s.hist.Log().Size())
 	s.resetBase = s.hist.Log().Size()

@@ -74,11 +74,11 @@ func TestRulesReset(t *testing.T) {
 	w.cmd(w.host, "init-complete", nil, nil)
 	for st, from := range marks {
 		labelsEqual(t, "21: "+st.person.Name, since(st, from), "reset", "catchup", "status",
-			"join", "join", "join", "sessionowner", "putimage", "chat", "trusted", "putimage", "caughtup", "sessionconf")
+			"join", "join", "join", "sessionowner", "putimage", "chat", "trusted", "putimage", "sessionowner", "trusted", "caughtup", "sessionconf")
 	}
 	got := since(b, marks[b])
 	equal(t, "21: reset", string(got[0].Body), `{"message":"Session reset!","state":"reset","type":"reset"}`)
-	equal(t, "21: catchup", string(got[1].Body), `{"count":7,"key":0,"type":"catchup"}`)
+	equal(t, "21: catchup", string(got[1].Body), `{"count":9,"key":0,"type":"catchup"}`)
 	if got[2].json["hid*"] != nil {
 		t.Error("21: the status has an index")
 	}
@@ -89,15 +89,15 @@ func TestRulesReset(t *testing.T) {
 	if w.s.hist.StartStamp == stamp {
 		t.Error("24: the start id stays")
 	}
-	equal(t, "21: marker", got[11].json["hidx"], fmt.Sprintf("%d:%d:%s", w.s.hist.StartStamp, w.s.hist.FirstIndex+7, w.s.hist.ID))
-	if got[12].json["hidx"] != nil {
+	equal(t, "21: marker", got[13].json["hidx"], fmt.Sprintf("%d:%d:%s", w.s.hist.StartStamp, w.s.hist.FirstIndex+9, w.s.hist.ID))
+	if got[14].json["hidx"] != nil {
 		t.Error("21: the configuration has an index")
 	}
-	equal(t, "base", w.s.resetBase, int64(len(w.out.all)-2*frame.HeaderLen-len(got[11].Body)-len(got[12].Body)))
+	equal(t, "base", w.s.resetBase, int64(len(w.out.all)-2*frame.HeaderLen-len(got[13].Body)-len(got[14].Body)))
 	equal(t, "state", w.s.state, stateRunning)
 	c := w.join(person("carol"))
 	labelsEqual(t, "joiner", filter(heardBy(c), func(h heard) bool { return h.history }),
-		"join", "join", "join", "sessionowner", "putimage", "chat", "trusted", "putimage", "caughtup", "sessionconf", "caughtup", "join")
+		"join", "join", "join", "sessionowner", "putimage", "chat", "trusted", "putimage", "sessionowner", "trusted", "caughtup", "sessionconf", "caughtup", "join")
 	equal(t, "9: count after a reset", ofKind(heardBy(c), "catchup")[0].json["count"], w.s.hist.LastIndex()-1-w.s.hist.FirstIndex)
 }
 
@@ -139,6 +139,22 @@ func TestRulesResetCancelled(t *testing.T) {
 		d := w.join(person("dave"))
 		equal(t, "22: history at joiners", len(ofType(heardBy(d), 136)), 2)
 	}
+}
+
+// Roles that the image of a cancelled reset has changed stay changed, and the
+// others learn of it.
+func TestRulesResetCancelledRoles(t *testing.T) {
+	w := open(t)
+	b := w.join(person("bob"))
+	w.cmd(w.host, "reset-session", nil, nil)
+	w.send(w.host, frame.TypeSessionOwner, 0, ids(b.id))
+	equal(t, "during the reset", w.lastOps(), ids(1))
+	w.cmd(w.host, "init-cancel", nil, nil)
+	equal(t, "afterwards", w.lastOps(), ids(1, b.id))
+	n := len(w.history())
+	w.cmd(w.host, "reset-session", nil, nil)
+	w.cmd(w.host, "init-cancel", nil, nil)
+	equal(t, "without a change", len(w.history()), n)
 }
 
 // session.md §33 item 23: too large only with the server state; and a disk

@@ -76,6 +76,7 @@ type session struct {
 
 	image      []byte // messages uploaded for a reset so far
 	imageCount int
+	imageRoles bool // roles were changed by messages of the image
 	replacing  bool // a new history is about to take the place of the old one
 	frozen     bool // nothing is appended nor journaled (freeze.go)
 	deferred   []func()

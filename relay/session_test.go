@@ -41,6 +41,9 @@ type fakeLink struct {
 	pos    int // bytes of history it has been sent
 	got    []heard
 	closed bool
+
+	// The history it has been sent since got[base] is all[start:pos].
+	base, start int
 }
 
 // heard is a message a member was sent.
@@ -143,13 +146,18 @@ func (o *fakeOutlet) setRunning(running bool)     { o.running = running }
 func (o *fakeOutlet) pause(st *seat, paused bool) { o.paused = append(o.paused, paused) }
 
 func (o *fakeOutlet) current(st *seat) bool { return st.link.(*fakeLink).pos == len(o.all) }
-func (o *fakeOutlet) skipToEnd(st *seat)    { st.link.(*fakeLink).pos = len(o.all) }
+func (o *fakeOutlet) skipToEnd(st *seat) {
+	k := st.link.(*fakeLink)
+	k.pos = len(o.all)
+	k.base, k.start = len(k.got), k.pos
+}
 
 func (o *fakeOutlet) detach(st *seat, reason uint8, text string) {
 	o.gone(st)
-	k := st.link.(*fakeLink)
-	k.add(frame.AppendDisconnect(nil, reason, text), false)
-	k.closed = true
+	if k := st.link.(*fakeLink); !k.closed { // it may have hung up already
+		k.add(frame.AppendDisconnect(nil, reason, text), false)
+		k.closed = true
+	}
 }
 
 func (o *fakeOutlet) abort(st *seat) {
@@ -197,10 +205,12 @@ func (o *fakeOutlet) replace(image [][]byte, n int, from int64, done func(error)
 			switch {
 			case from == startOver:
 				k.pos = 0
+				k.base, k.start = len(k.got), 0
 			case k.pos < int(from):
 				o.t.Error("the fake cannot serve members who lag behind the fork")
 			default:
 				k.pos += len(flat) - int(from)
+				k.base, k.start = len(k.got), k.pos
 			}
 		}
 		l := store.NewLog()
@@ -324,6 +334,7 @@ func (w *world) attach(st *seat) {
 		rest = rest[frame.Len(rest):]
 	}
 	k.pos = len(w.out.all) - len(rest)
+	k.start = k.pos
 	st.link = k
 }
 

@@ -245,6 +245,7 @@ func (c *confChange) opword() {
 	}
 	c.s.hist.SetOpwordHash(c.hashes.opword)
 	c.did("changed opword")
+	c.s.ensureOperator() // whoever removed it may have left since
 }
 
 func (c *confChange) flags() {

@@ -19,7 +19,7 @@ func (s *session) slow(st *seat, run func(done func())) {
 }
 
 func (s *session) runJobs() {
-	for len(s.jobs) > 0 && !s.jobActive {
+	for len(s.jobs) > 0 && !s.jobActive && !s.frozen {
 		j := s.jobs[0]
 		s.jobs[0] = job{}
 		s.jobs = s.jobs[1:]
