@@ -24,40 +24,45 @@ const (
 type commandSpec struct {
 	need permission
 	run  func(s *session, st *seat, c frame.Command) error
+	list bool // known only where sessions can be listed
 }
 
 var commands map[string]commandSpec
 
 func init() {
 	commands = map[string]commandSpec{
-		"init-begin":      {opLevel, (*session).initBegin},
-		"init-complete":   {opLevel, (*session).initComplete},
-		"init-cancel":     {opLevel, (*session).initCancel},
-		"sessionconf":     {opLevel, (*session).sessionConf},
-		"kick-user":       {deputyLevel, (*session).kickUser},
-		"gain-op":         {anyone, (*session).gainOp},
-		"reset-session":   {opLevel, (*session).resetSession},
-		"kill-session":    {modLevel, (*session).killSession},
-		"remove-ban":      {opLevel, (*session).removeBan},
-		"mute":            {opLevel, (*session).mute},
-		"export-bans":     {opLevel, (*session).exportBans},
-		"import-bans":     {opLevel, (*session).importBans},
-		"auth-list":       {opLevel, (*session).authList},
-		"invite-create":   {opLevel, (*session).inviteCreate},
-		"invite-remove":   {opLevel, (*session).inviteRemove},
-		"thumbnail-error": {anyone, (*session).thumbnailError},
+		"init-begin":      {need: opLevel, run: (*session).initBegin},
+		"init-complete":   {need: opLevel, run: (*session).initComplete},
+		"init-cancel":     {need: opLevel, run: (*session).initCancel},
+		"sessionconf":     {need: opLevel, run: (*session).sessionConf},
+		"kick-user":       {need: deputyLevel, run: (*session).kickUser},
+		"gain-op":         {need: anyone, run: (*session).gainOp},
+		"reset-session":   {need: opLevel, run: (*session).resetSession},
+		"kill-session":    {need: modLevel, run: (*session).killSession},
+		"remove-ban":      {need: opLevel, run: (*session).removeBan},
+		"mute":            {need: opLevel, run: (*session).mute},
+		"export-bans":     {need: opLevel, run: (*session).exportBans},
+		"import-bans":     {need: opLevel, run: (*session).importBans},
+		"auth-list":       {need: opLevel, run: (*session).authList},
+		"invite-create":   {need: opLevel, run: (*session).inviteCreate},
+		"invite-remove":   {need: opLevel, run: (*session).inviteRemove},
+		"thumbnail-error": {need: anyone, run: (*session).thumbnailError},
+		"report":          {need: anyone, run: (*session).reportAbuse},
 
-		"ready-to-autoreset":  {opLevel, (*session).readyToReset},
-		"stream-reset-start":  {opLevel, (*session).startStream},
-		"stream-reset-abort":  {opLevel, (*session).abortStream},
-		"stream-reset-finish": {opLevel, (*session).finishStream},
+		"announce-session": {opLevel, (*session).announceSession, true},
+		"unlist-session":   {opLevel, (*session).unlistSession, true},
+
+		"ready-to-autoreset":  {need: opLevel, run: (*session).readyToReset},
+		"stream-reset-start":  {need: opLevel, run: (*session).startStream},
+		"stream-reset-abort":  {need: opLevel, run: (*session).abortStream},
+		"stream-reset-finish": {need: opLevel, run: (*session).finishStream},
 	}
 }
 
 // command runs a member's command (commands.md §8).
 func (s *session) command(st *seat, c frame.Command) {
 	spec, ok := commands[c.Name]
-	if !ok {
+	if !ok || spec.list && s.listings == nil {
 		s.commandError(st, c.Name, "Unknown command")
 		return
 	}

@@ -23,6 +23,7 @@ func errorsSince(st *seat, from int) []string {
 // commands.md §12 items 1, 2, 4, 33, 38.
 func TestRulesPermissions(t *testing.T) {
 	w := open(t)
+	w.s.listings = &fakeListings{}
 	w.s.setFlag(store.Deputies, true)
 	guest, deputy, m := w.join(person("bob")), w.join(person("dep")), w.join(person("mona", mod))
 	deputy.trusted = true

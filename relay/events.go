@@ -11,8 +11,12 @@ import (
 
 // The log of the session and who sees it (session.md §28).
 
+// maxLogText cuts the texts of entries, bytes: some quote what members send,
+// and a thousand entries per session stay in memory.
+const maxLogText = 4 << 10
+
 // replayBytes bounds the log shown to a joiner in bytes, newest entries first:
-// 1000 entries of usual length fit, 1000 abuse reports of 64 KiB do not.
+// 1000 entries of usual length fit, 1000 long abuse reports do not.
 const replayBytes = 256 << 10
 
 // record writes an entry about the session, and st if it is not nil, to the
@@ -27,8 +31,19 @@ func (s *session) record(level serverlog.Level, topic serverlog.Topic, st *seat,
 
 func (s *session) recordUser(level serverlog.Level, topic serverlog.Topic, user serverlog.User, text string) serverlog.Entry {
 	return s.log.Put(serverlog.Entry{
-		Time: s.now().UTC(), Level: level, Topic: topic, User: user, Session: s.hist.ID, Message: text,
+		Time: s.now().UTC(), Level: level, Topic: topic, User: user, Session: s.hist.ID, Message: cutText(text, maxLogText),
 	})
+}
+
+// cutText returns at most n bytes of s, not ending within a character.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
 }
 
 // event writes an entry to the server log and shows it to the members:

@@ -188,11 +188,6 @@ func (s *session) sendMuted() {
 	s.tellAll(partialConf("muted", ids))
 }
 
-// sendAnnouncements tells everybody where the session is listed.
-func (s *session) sendAnnouncements() {
-	s.tellAll(partialConf("announcements", frame.Array{}))
-}
-
 // sendBans tells the operators the ban list; moderators and those on the
 // server's own machine see addresses too, if the list with them fits.
 func (s *session) sendBans() {

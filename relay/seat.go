@@ -43,6 +43,7 @@ type seat struct {
 	paused   bool   // the transport does not read from it
 	held     []byte // messages that wait, in order
 
+	reports     int          // abuse reports made
 	lastActive  int64        // unix seconds of the last message
 	lastDrawing atomic.Int64 // unix seconds of the last drawing; any goroutine reads
 

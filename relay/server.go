@@ -51,7 +51,11 @@ type Config struct {
 	Settings *settings.Source
 	Log      *serverlog.Log
 	// CryptKey encrypts exported ban lists, 32 bytes; nil: not configured.
-	CryptKey  []byte
+	CryptKey []byte
+	// Listings puts sessions on public lists; nil: they cannot be listed.
+	Listings Listings
+	// Reporter sends abuse reports; nil: there is nobody to send them to.
+	Reporter  Reporter
 	Loops     int // 0: as many as processors, at most 4
 	Transport Transport
 	// Now is the clock, time.Now if nil. It must be monotonic.
@@ -181,9 +185,14 @@ func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*
 	l.load.Add(1) // a session is some work, even without members
 	err := l.call(func() error {
 		defer r.rescue()
-		r.session = newSession(sessionEnv{
-			hist: h, settings: s.settings, log: s.log, out: r, now: s.now, cryptKey: s.config.CryptKey,
-		})
+		env := sessionEnv{
+			hist: h, settings: s.settings, log: s.log, out: r, now: s.now,
+			cryptKey: s.config.CryptKey, listings: s.config.Listings,
+		}
+		if s.config.Reporter != nil {
+			env.report = r.report
+		}
+		r.session = newSession(env)
 		r.describe()
 		l.rooms = append(l.rooms, r)
 		r.session.start(loaded)

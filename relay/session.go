@@ -55,6 +55,10 @@ type sessionEnv struct {
 	cryptKey []byte
 	// rand is the source of randomness, crypto/rand's if nil; any goroutine.
 	rand io.Reader
+	// listings and report connect the session with the outside; nil: not
+	// configured. report calls done on the owner loop.
+	listings Listings
+	report   func(r Report, done func(error))
 	// hash and check are those of package password if nil. They are called
 	// off the loop.
 	hash  func(password string) (string, error)
@@ -81,7 +85,9 @@ type session struct {
 	frozen     bool // nothing is appended nor journaled (freeze.go)
 	deferred   []func()
 	auto       autoreset
-	stream     *stream           // nil: none
+	stream     *stream // nil: none
+	lists      []listing
+	resumed    bool              // lists of before the restart were taken up
 	thumb      *thumbnailRequest // nil: none is outstanding
 
 	size      *atomic.Int64 // bytes of history, for descriptions; any goroutine reads
@@ -206,6 +212,7 @@ func (s *session) kill(text string) {
 	s.state = stateShutdown
 	s.initSeat = nil
 	s.dropStream()
+	s.leaveListings()
 	s.clearOut(text, " (terminate=true)")
 	s.out.end(true)
 	s.log.Forget(s.hist.ID)
@@ -223,6 +230,7 @@ func (s *session) stop() {
 	}
 	s.stopping = true
 	s.dropStream()
+	s.leaveListings()
 	s.initSeat = nil
 	s.clearOut("Server shutting down", "")
 	s.state = stateShutdown

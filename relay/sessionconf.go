@@ -274,6 +274,7 @@ func (c *confChange) unlisted() {
 	}
 	c.s.setFlag(store.Unlisted, on)
 	if on {
+		c.s.unlist("")
 		c.did("unlisted")
 	} else {
 		c.did("listed")

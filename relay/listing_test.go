@@ -1,0 +1,140 @@
+package relay
+
+import (
+	"fmt"
+	"testing"
+
+	"drawrelay/store/settings"
+)
+
+// fakeListings remembers what it was asked.
+type fakeListings struct {
+	forbidden string
+	calls     []string
+}
+
+func (f *fakeListings) Allowed(url string) bool      { return url != f.forbidden }
+func (f *fakeListings) Announce(session, url string) { f.calls = append(f.calls, "announce "+url) }
+func (f *fakeListings) Unlist(session, url string)   { f.calls = append(f.calls, "unlist "+url) }
+
+func (f *fakeListings) take() []string {
+	c := append([]string{}, f.calls...)
+	f.calls = nil
+	return c
+}
+
+func listable(t *testing.T) (*world, *fakeListings, *seat) {
+	w := open(t)
+	l := &fakeListings{forbidden: "http://bad.example/x"}
+	w.s.listings = l
+	return w, l, w.join(person("bob"))
+}
+
+// commands.md §12 items 30 and 31, session.md §26.
+func TestRulesListings(t *testing.T) {
+	const u, v = "https://list.example:8080/a/", "http://other.example/"
+	w, l, b := listable(t)
+	refused := func(args []any, kwargs map[string]any) []string {
+		from := mark(w.host)
+		w.cmd(w.host, "announce-session", args, kwargs)
+		return errorsSince(w.host, from)
+	}
+	equal(t, "arguments", refused(nil, nil), []string{"announce-session: Expected one argument: API URL"})
+	for _, bad := range []any{"", "x", "ftp://x/", "http://", 5, "http://[::1"} {
+		equal(t, fmt.Sprintf("30: %v", bad), refused([]any{bad}, nil), []string{"announce-session: Invalid API URL"})
+	}
+	equal(t, "30: private", refused([]any{u}, map[string]any{"private": true}), []string{"announce-session: Private listings are not available on this server"})
+	w.s.setFlag(512, true)
+	equal(t, "unlisted", refused([]any{u}, nil), []string{"announce-session: This session is hidden from listings, it can't be listed"})
+	w.s.setFlag(512, false)
+	from := mark(b)
+	equal(t, "not allowed", refused([]any{"http://bad.example/x"}, nil), []string{})
+	labelsEqual(t, "not allowed", since(b, from), "log Announcement API URL not allowed: http://bad.example/x", "msg")
+	equal(t, "not allowed", since(b, from)[1].json["message"], "Listing on bad.example is not allowed on this server")
+	equal(t, "no requests", l.take(), []string{})
+
+	from = mark(b)
+	refused([]any{u}, nil)
+	refused([]any{u}, nil)
+	equal(t, "once", l.take(), []string{"announce " + u})
+	labelsEqual(t, "nothing is said yet", since(b, from))
+	equal(t, "wanted", w.s.listed(u, "Hello"), true)
+	labelsEqual(t, "success", since(b, from), "msg", "announcements")
+	equal(t, "success", since(b, from)[0].json["message"], "This session is now listed at list.example: Hello")
+	equal(t, "list", string(since(b, from)[1].Body), `{"config":{"announcements":[{"url":"`+u+`"}]},"type":"sessionconf"}`)
+	equal(t, "journaled", w.s.hist.Announcements(), []string{u})
+	from = mark(b)
+	refused([]any{v}, nil)
+	w.s.listingFailed(v, "no")
+	labelsEqual(t, "failure", since(b, from), "log "+v+": announcement failed: no", "msg")
+	equal(t, "failure", since(b, from)[1].json["message"], "Listing on other.example failed: no")
+	equal(t, "late success", w.s.listed(v, ""), false)
+
+	c := w.join(person("carol"))
+	equal(t, "joiner", len(filter(heardBy(c), func(h heard) bool { return label(h) == "announcements" })), 1)
+	l.take()
+	from = mark(b)
+	w.cmd(w.host, "unlist-session", []any{"http://unknown/"}, nil)
+	labelsEqual(t, "unknown", since(b, from))
+	refused([]any{v}, nil)
+	w.s.listed(v, "")
+	l.take()
+	from = mark(b)
+	w.cmd(w.host, "unlist-session", []any{""}, nil)
+	equal(t, "31", l.take(), []string{"unlist " + u, "unlist " + v})
+	labelsEqual(t, "31", since(b, from), "announcements")
+	equal(t, "31: journal", len(w.s.hist.Announcements()), 0)
+	from = mark(w.host)
+	w.cmd(w.host, "unlist-session", nil, nil)
+	equal(t, "arguments", errorsSince(w.host, from), []string{"unlist-session: Expected one argument: API URL"})
+}
+
+func TestRulesDelisted(t *testing.T) {
+	const u, v = "https://list.example/", "http://other.example/"
+	w, l, b := listable(t)
+	for _, x := range []string{u, v} {
+		w.s.announce(x)
+		w.s.listed(x, "")
+	}
+	from := mark(b)
+	w.s.delisted(u, "", false)
+	labelsEqual(t, "refused refresh", since(b, from), "msg", "announcements")
+	equal(t, "text", since(b, from)[0].json["message"], "The session has been delisted from list.example: no reason given")
+	from = mark(b)
+	w.s.delisted(v, "Network error: x", true)
+	labelsEqual(t, "failed refresh", since(b, from), "announcements")
+	w.s.delisted(v, "again", false)
+	labelsEqual(t, "once", since(b, from)[1:])
+
+	// Hiding the session and ending it take it off the lists.
+	w.s.announce(u)
+	l.take()
+	w.s.configure(map[string]any{"unlisted": true}, nil)
+	w.turn()
+	equal(t, "unlisted", l.take(), []string{"unlist " + u})
+	w, l, _ = listable(t)
+	w.s.announce(u)
+	w.s.listed(u, "")
+	l.take()
+	w.s.kill("x")
+	equal(t, "killed", l.take(), []string{"unlist " + u})
+	equal(t, "journal keeps it", w.s.hist.Announcements(), []string{u})
+	equal(t, "late", w.s.listed(u, ""), false)
+}
+
+// A loaded session goes back to its lists, once.
+func TestRulesListingsResume(t *testing.T) {
+	w := newWorld(t, func(c *worldConfig) { c.loaded = true }, withSettings(func(s *settings.Settings) { s.EmptySessionLingerTime = 1e15 }))
+	l := &fakeListings{}
+	w.s.listings = l
+	w.s.hist.AddAnnouncement("https://list.example/")
+	w.advance(3e9)
+	equal(t, "resumed", l.take(), []string{"announce https://list.example/"})
+	// Without lists the commands do not exist.
+	w = open(t)
+	for _, name := range []string{"announce-session", "unlist-session"} {
+		from := mark(w.host)
+		w.cmd(w.host, name, []any{"http://x/"}, nil)
+		equal(t, name, errorsSince(w.host, from), []string{name + ": Unknown command"})
+	}
+}
