@@ -46,11 +46,13 @@ func (k *link) receive(b []byte) {
 		}
 		whole := k.partial
 		k.partial = nil
+		k.charge(len(whole.bytes()), 1)
 		k.deliver(whole.bytes())
 		whole.release()
 	}
-	n, _ := frame.Whole(b)
+	n, count := frame.Whole(b)
 	if n > 0 {
+		k.charge(n, count)
 		k.deliver(b[:n])
 	}
 	if rest := b[n:]; len(rest) > 0 && k.failed == nil && !k.ending {
@@ -158,6 +160,10 @@ func (k *link) mayRead() bool {
 		return true // discarded, to see the end
 	}
 	if k.held || k.paused || k.inflight >= remoteInput || k.direct > directPause {
+		k.readyAgain = true
+		return false
+	}
+	if k.throttled() {
 		k.readyAgain = true
 		return false
 	}

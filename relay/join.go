@@ -97,6 +97,7 @@ func (s *session) resumable(x frame.HistoryIndex) bool {
 func (s *session) enter(st *seat, host bool, old *seat, attach func(*seat)) {
 	p := st.person
 	st.lastActive = s.now().Unix()
+	st.setTier()
 	attach(st)
 	s.sendResult(st, host)
 	s.seats = append(s.seats, st)

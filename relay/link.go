@@ -111,16 +111,17 @@ type link struct {
 	endBy    time.Time
 
 	// Input.
-	partial    *buffer // start of an incomplete message
-	pending    []byte  // read by login already
-	starting   bool    // pending has not been taken
-	reading    bool    // input is being taken
-	answer     bool    // direct messages were queued meanwhile
-	atEnd      bool    // the peer has closed its side: read until the end shows
-	readyAgain bool    // the socket may have more
-	held       bool    // not read because the store lags
-	paused     bool    // not read because the session says so
-	inflight   int     // bytes posted to the owner loop and not consumed
+	partial    *buffer   // start of an incomplete message
+	pending    []byte    // read by login already
+	starting   bool      // pending has not been taken
+	reading    bool      // input is being taken
+	answer     bool      // direct messages were queued meanwhile
+	atEnd      bool      // the peer has closed its side: read until the end shows
+	readyAgain bool      // the socket may have more
+	held       bool      // not read because the store lags
+	paused     bool      // not read because the session says so
+	throttle   *throttle // rate limit, nil while there is none
+	inflight   int       // bytes posted to the owner loop and not consumed
 
 	queuedSend, queuedRead bool
 	failed                 error // why it is to be closed; set once

@@ -57,6 +57,7 @@ type loop struct {
 	more                   []*link  // with more input than one turn takes
 	directSpare, moreSpare []*link
 	dead                   []*link // to be closed
+	throttled              []*link // not read before their time
 	links                  []*link
 	rooms                  []*room
 	nextTick               time.Time
@@ -139,6 +140,7 @@ func (l *loop) turn() {
 	l.woken.Store(false)
 	l.now = l.srv.now()
 	l.takeInbox()
+	l.readThrottled()
 	l.readMore()
 	if !l.nextTick.After(l.now) {
 		l.nextTick = l.now.Add(tickEvery)
@@ -304,6 +306,11 @@ func (l *loop) armTimer() {
 	for _, s := range l.paced {
 		if s.notBefore.Before(next) {
 			next = s.notBefore
+		}
+	}
+	for _, k := range l.throttled {
+		if k.throttle.until.Before(next) {
+			next = k.throttle.until
 		}
 	}
 	if len(l.links) == 0 && len(l.rooms) == 0 && len(l.paced) == 0 {

@@ -67,6 +67,7 @@ var trustedRole = role{
 // change sets or clears a role of one member and tells everybody.
 func (s *session) change(r *role, st *seat, on bool, c cause) {
 	r.set(st, on)
+	st.setTier()
 	var line string
 	var v frame.Object
 	name := st.person.Name

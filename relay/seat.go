@@ -9,6 +9,7 @@ import (
 	"drawrelay/frame"
 	"drawrelay/store/entry"
 	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
 )
 
 const (
@@ -43,9 +44,10 @@ type seat struct {
 	paused   bool   // the transport does not read from it
 	held     []byte // messages that wait, in order
 
-	reports     int          // abuse reports made
-	lastActive  int64        // unix seconds of the last message
-	lastDrawing atomic.Int64 // unix seconds of the last drawing; any goroutine reads
+	reports     int           // abuse reports made
+	tier        atomic.Uint32 // settings.Tier; any goroutine reads
+	lastActive  int64         // unix seconds of the last message
+	lastDrawing atomic.Int64  // unix seconds of the last drawing; any goroutine reads
 
 	reset resetFlags // part in an autoreset
 }
@@ -59,6 +61,20 @@ const (
 	resetAwaiting                         // chosen
 	resetStreaming                        // to stream the image
 )
+
+// setTier follows every change of the seat's roles.
+func (st *seat) setTier() {
+	t := settings.TierGuest
+	switch {
+	case st.operator():
+		t = settings.TierOperator
+	case st.trusted:
+		t = settings.TierTrusted
+	case st.person.AuthID != "":
+		t = settings.TierRegistered
+	}
+	st.tier.Store(uint32(t))
+}
 
 // operator reports whether the seat has the rights of an operator.
 func (st *seat) operator() bool { return st.op || st.person.Moderator() }

@@ -40,6 +40,7 @@ type setup struct {
 	tls       bool
 	edit      func(*settings.Settings)
 	grace     time.Duration // 0: store.DefaultGrace
+	lazySync  bool          // sync when closed only
 	interval  time.Duration // of syncs; 0: a second, negative: before delivery
 }
 
@@ -119,6 +120,9 @@ func (ts *testServer) open() {
 	o := store.Options{Dir: ts.dir, FS: ts.setup.fs, Log: ts.log, SyncInterval: time.Second, Grace: store.DefaultGrace}
 	if ts.setup.grace != 0 {
 		o.Grace = ts.setup.grace
+	}
+	if ts.setup.lazySync {
+		o.SyncInterval = time.Hour
 	}
 	if ts.setup.interval != 0 {
 		o.SyncInterval = max(0, ts.setup.interval)

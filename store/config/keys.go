@@ -128,6 +128,17 @@ var keys = []key{
 	durationKey("emptySessionLingerTime", func(t target) *time.Duration { return &t.settings.EmptySessionLingerTime }),
 	durationKey("sessionLessClientLingerTime", func(t target) *time.Duration { return &t.settings.SessionLessClientLingerTime }),
 
+	// Own keys.
+	intKey("rateLimitGuestMessages", func(t target) *int { return &t.settings.Rates[settings.TierGuest].Messages }),
+	sizeKey("rateLimitGuestBytes", func(t target) *int64 { return &t.settings.Rates[settings.TierGuest].Bytes }),
+	intKey("rateLimitRegisteredMessages", func(t target) *int { return &t.settings.Rates[settings.TierRegistered].Messages }),
+	sizeKey("rateLimitRegisteredBytes", func(t target) *int64 { return &t.settings.Rates[settings.TierRegistered].Bytes }),
+	intKey("rateLimitTrustedMessages", func(t target) *int { return &t.settings.Rates[settings.TierTrusted].Messages }),
+	sizeKey("rateLimitTrustedBytes", func(t target) *int64 { return &t.settings.Rates[settings.TierTrusted].Bytes }),
+	intKey("rateLimitOperatorMessages", func(t target) *int { return &t.settings.Rates[settings.TierOperator].Messages }),
+	sizeKey("rateLimitOperatorBytes", func(t target) *int64 { return &t.settings.Rates[settings.TierOperator].Bytes }),
+	durationKey("rateLimitPatience", func(t target) *time.Duration { return &t.settings.RatePatience }),
+
 	textKey("serverTitle", func(t target) *string { return &t.settings.ServerTitle }),
 	textKey("welcomeMessage", func(t target) *string { return &t.settings.WelcomeMessage }),
 	textKey("ruleText", func(t target) *string { return &t.settings.RuleText }),

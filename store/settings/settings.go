@@ -23,6 +23,13 @@ type Settings struct {
 	EmptySessionLingerTime      time.Duration // emptySessionLingerTime
 	SessionLessClientLingerTime time.Duration // sessionLessClientLingerTime; 0 = never
 
+	// Rates bound what members may send, by tier; own keys of this server,
+	// rateLimit<Tier>Messages and rateLimit<Tier>Bytes. All off by default.
+	Rates [Tiers]Rate
+	// RatePatience is how long a member may be held back without a pause
+	// before it is disconnected (rateLimitPatience); 0 = for ever.
+	RatePatience time.Duration
+
 	ServerTitle         string // serverTitle
 	WelcomeMessage      string // welcomeMessage
 	RuleText            string // ruleText
@@ -68,6 +75,23 @@ type Settings struct {
 	WebSockets bool
 }
 
+// Tier is how far a member is trusted with the server's resources.
+type Tier uint8
+
+const (
+	TierGuest Tier = iota
+	TierRegistered
+	TierTrusted
+	TierOperator
+	Tiers // number of tiers
+)
+
+// Rate bounds a flow, per second; 0 = unlimited.
+type Rate struct {
+	Messages int
+	Bytes    int64
+}
+
 // Default returns the defaults of configuration.md §8.
 func Default() *Settings {
 	return &Settings{
@@ -77,6 +101,7 @@ func Default() *Settings {
 		SessionCountLimit:    25,
 		SessionUserLimit:     254,
 		AllowIdleOverride:    true,
+		RatePatience:         2 * time.Minute,
 		AllowGuests:          true,
 		AllowGuestHosts:      true,
 		AllowGuestWeb:        true,
