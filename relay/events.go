@@ -3,7 +3,6 @@ package relay
 import (
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"drawrelay/frame"
 	"drawrelay/store/serverlog"
@@ -33,17 +32,6 @@ func (s *session) recordUser(level serverlog.Level, topic serverlog.Topic, user 
 	return s.log.Put(serverlog.Entry{
 		Time: s.now().UTC(), Level: level, Topic: topic, User: user, Session: s.hist.ID, Message: cutText(text, maxLogText),
 	})
-}
-
-// cutText returns at most n bytes of s, not ending within a character.
-func cutText(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }
 
 // event writes an entry to the server log and shows it to the members:
@@ -134,22 +122,3 @@ func appendLog(dst []byte, e *serverlog.Entry) []byte {
 const isoLayout = "2006-01-02T15:04:05Z"
 
 func isoTime(t time.Time) string { return t.UTC().Format(isoLayout) }
-
-const lowerHex = "0123456789abcdef"
-
-// appendJSONString appends s as a JSON string, escaping only what must be.
-// Bytes that are not UTF-8 become U+FFFD.
-func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', lowerHex[r>>4], lowerHex[r&15])
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"')
-}
