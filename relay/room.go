@@ -251,7 +251,7 @@ func (r *room) takeMessages(k *link, b []byte) {
 			r.session.receive(k.seat, m)
 			firstRun = r.firstRun(k.seat)
 		}
-		if k.failed != nil && local || k.seat.gone || r.over {
+		if local && k.failed != nil || k.seat.gone || r.over {
 			return
 		}
 	}
