@@ -55,6 +55,7 @@ type conn struct {
 	infoLog  string            // last ClientInfo entry
 	systemID string
 
+	mayRedirect  bool // the client follows redirects
 	lookedUp     bool
 	lookupID     string // unique id of the session looked up, empty = none
 	lookupSecret string // invite secret of the lookup

@@ -65,6 +65,8 @@ func (c *conn) helloFlags(set *settings.Settings) []string {
 	add("MBANIMPEX", true)
 	add("LOOKUP", true)
 	add("CINFO", true)
+	add("ROUT", set.Redirects())
+	add("RIN", set.AcceptRedirects)
 	return flags
 }
 

@@ -29,6 +29,12 @@ func (c *conn) tryHost(cmd frame.Command) error {
 	if c.lookupID != "" {
 		return errLookupHost
 	}
+	if set.RedirectHosts != "" {
+		if c.redirect(set.RedirectHosts, true) {
+			return nil
+		}
+		return entry.ErrServerFull // it is being drained
+	}
 	pass := frame.Str(cmd.Kwargs["password"])
 	if err := c.mayHost(set, pass != ""); err != nil {
 		return err

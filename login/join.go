@@ -28,6 +28,9 @@ func (c *conn) tryJoin(cmd frame.Command) error {
 	if c.onlyLookup && c.lookupID == "" {
 		return errLookupJoin
 	}
+	if c.redirect(c.server.cfg.Settings.Get().RedirectSession(frame.Str(cmd.Args[0])), true) {
+		return nil
+	}
 	s, ended := c.findSession(frame.Str(cmd.Args[0]))
 	if ended != nil {
 		return ended

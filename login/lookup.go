@@ -13,9 +13,14 @@ func (c *conn) lookup(cmd frame.Command) error {
 	if c.lookedUp {
 		return errLookupDone
 	}
+	c.noteRedirect(cmd)
+	set := c.server.cfg.Settings.Get()
 	switch len(cmd.Args) {
 	case 0:
 		c.lookupDone()
+		if c.redirect(set.RedirectHosts, false) {
+			return nil
+		}
 		c.result("Host lookup OK!", frame.Object{"lookup": "host"})
 		return nil
 	case 1:
@@ -32,6 +37,10 @@ func (c *conn) lookup(cmd frame.Command) error {
 		}
 		c.lookupDone()
 		c.result("Empty join lookup OK!", frame.Object{"lookup": "join"})
+		return nil
+	}
+	if c.redirect(set.RedirectSession(id), false) {
+		c.lookedUp = true
 		return nil
 	}
 	desc, unique, err := c.resolve(id, secret)

@@ -116,8 +116,10 @@ func (k *link) transportMessage(m frame.Msg) bool {
 	return true
 }
 
+const unknownMessage = "Received unknown message type %d of length %d"
+
 func (k *link) badData(m frame.Msg) {
-	k.logf(serverlog.Warn, serverlog.RuleBreak, "Received unknown message type %d of length %d", m.Type, m.Size())
+	k.note(serverlog.RuleBreak, unknownMessage, m.Type, m.Size())
 	k.fail(errBadData)
 }
 

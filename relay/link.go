@@ -124,7 +124,9 @@ type link struct {
 	inflight   int       // bytes posted to the owner loop and not consumed
 
 	queuedSend, queuedRead bool
-	failed                 error // why it is to be closed; set once
+	failed                 error  // why it is to be closed; set once
+	farewell               string // for the session log, see note
+	farewellTopic          serverlog.Topic
 	goneSent               bool
 	index, place           int // in loop.links and shard.links
 	lastRead, lastSent     time.Time
@@ -204,7 +206,7 @@ func (k *link) queue(b *buffer) {
 	k.direct += len(b.bytes())
 	if k.direct > directLimit {
 		b.release()
-		k.logf(serverlog.Warn, serverlog.Status, "Disconnected: %v (%d bytes)", errTooSlow, k.direct)
+		k.note(serverlog.Status, "Disconnected: %v (%d bytes)", errTooSlow, k.direct)
 		k.fail(errTooSlow)
 		return
 	}
@@ -446,14 +448,14 @@ func (k *link) fail(err error) {
 
 func (k *link) failWrite(err error) {
 	if !peerGone(err) {
-		k.logf(serverlog.Warn, serverlog.Status, "Socket write error: %v", err)
+		k.note(serverlog.Status, "Socket write error: %v", err)
 	}
 	k.fail(fmt.Errorf("write: %w", err))
 }
 
 func (k *link) failRead(err error) {
 	if !peerGone(err) {
-		k.logf(serverlog.Warn, serverlog.Status, "Socket read error: %v", err)
+		k.note(serverlog.Status, "Socket read error: %v", err)
 	}
 	k.fail(fmt.Errorf("read: %w", err))
 }
@@ -531,7 +533,7 @@ func (k *link) tick() {
 		k.fail(errAborted)
 	case k.held: // not the peer's fault
 	case k.idle > 0 && now.Sub(k.lastSign()) > k.idle:
-		k.logf(serverlog.Warn, serverlog.Status, "Message queue exceeded timeout of %dms", k.idle.Milliseconds())
+		k.note(serverlog.Status, "Message queue exceeded timeout of %dms", k.idle.Milliseconds())
 		k.fail(errIdle)
 	case k.idle > 0 && k.person.KeepAlive && now.Sub(k.lastSent) >= keepAliveAfter && len(k.directs) == 0:
 		k.lastSent = now
@@ -546,6 +548,14 @@ func (k *link) lastSign() time.Time {
 		return k.lastSent
 	}
 	return k.lastRead
+}
+
+// note keeps what the session's log is to say about the end of the connection,
+// at level Warn; the first note counts.
+func (k *link) note(topic serverlog.Topic, format string, args ...any) {
+	if k.farewell == "" {
+		k.farewellTopic, k.farewell = topic, fmt.Sprintf(format, args...)
+	}
 }
 
 func (k *link) logf(level serverlog.Level, topic serverlog.Topic, format string, args ...any) {

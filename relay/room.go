@@ -243,7 +243,7 @@ func (r *room) takeMessages(k *link, b []byte) {
 				if local {
 					k.badData(m)
 				} else {
-					k.logf(serverlog.Warn, serverlog.RuleBreak, "Received unknown message type %d of length %d", m.Type, m.Size())
+					r.session.event(serverlog.Warn, serverlog.RuleBreak, k.seat, fmt.Sprintf(unknownMessage, m.Type, m.Size()))
 					r.abort(k.seat)
 				}
 				return
@@ -297,8 +297,15 @@ func (r *room) takeRun(st *seat, b []byte, n int, drew bool) {
 func (r *room) gone(k *link) {
 	defer r.rescue()
 	r.members--
+	switch {
+	case k.farewell == "":
+	case r.over || k.seat.gone:
+		k.logf(serverlog.Warn, k.farewellTopic, "%s", k.farewell)
+	default:
+		r.session.event(serverlog.Warn, k.farewellTopic, k.seat, k.farewell)
+	}
 	if !r.over {
-		r.session.left(k.seat, "") // the link has logged why
+		r.session.left(k.seat, "")
 	}
 }
 

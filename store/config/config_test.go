@@ -217,7 +217,8 @@ const keysOfReference = 55
 func TestEveryKey(t *testing.T) {
 	text := map[string]string{
 		"sessionUserLimit": "7", "minimumProtocolVersion": "dp:4.24.0", "unlistedHostPolicy": "ALL",
-		"extauthkey": strings.Repeat("A", 43) + "=",
+		"extauthkey":    strings.Repeat("A", 43) + "=",
+		"redirectHosts": "drawpile://example.org", "redirectSessions": "demo=drawpile://example.org",
 	}
 	defaults := Parse("f", "", nil)
 	if !reflect.DeepEqual(defaults.Settings, settings.Default()) {
@@ -237,7 +238,7 @@ func TestEveryKey(t *testing.T) {
 			t.Errorf("%s changes %d fields", name, changed)
 		}
 	}
-	const ownKeys = 9 // rateLimit…
+	const ownKeys = 12 // rateLimit…, redirect…
 	if len(Keys()) != keysOfReference+ownKeys {
 		t.Errorf("%d keys, want %d", len(Keys()), keysOfReference+ownKeys)
 	}

@@ -139,6 +139,12 @@ var keys = []key{
 	sizeKey("rateLimitOperatorBytes", func(t target) *int64 { return &t.settings.Rates[settings.TierOperator].Bytes }),
 	durationKey("rateLimitPatience", func(t target) *time.Duration { return &t.settings.RatePatience }),
 
+	checkedKey("redirectHosts", "write a URL like drawpile://example.org",
+		func(t target) *string { return &t.settings.RedirectHosts }, settings.CheckRedirect),
+	checkedKey("redirectSessions", "write pairs like demo=drawpile://example.org, separated by blanks",
+		func(t target) *string { return &t.settings.RedirectSessions }, settings.CheckRedirectSessions),
+	boolKey("acceptRedirects", func(t target) *bool { return &t.settings.AcceptRedirects }),
+
 	textKey("serverTitle", func(t target) *string { return &t.settings.ServerTitle }),
 	textKey("welcomeMessage", func(t target) *string { return &t.settings.WelcomeMessage }),
 	textKey("ruleText", func(t target) *string { return &t.settings.RuleText }),

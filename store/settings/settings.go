@@ -30,6 +30,14 @@ type Settings struct {
 	// before it is disconnected (rateLimitPatience); 0 = for ever.
 	RatePatience time.Duration
 
+	// Redirects, own keys of this server (login.md §17): where hosts are sent
+	// (redirectHosts, a URL), where joiners of sessions are sent
+	// (redirectSessions, "SESSION=URL …"), and whether clients that another
+	// server has sent are welcome (acceptRedirects).
+	RedirectHosts    string
+	RedirectSessions string
+	AcceptRedirects  bool
+
 	ServerTitle         string // serverTitle
 	WelcomeMessage      string // welcomeMessage
 	RuleText            string // ruleText
