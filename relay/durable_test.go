@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -511,4 +513,53 @@ func TestMemoryCard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStopWhileWriting: a write that ends after the loops have does not wake
+// a descriptor that belongs to somebody else by then.
+func TestStopWhileWriting(t *testing.T) {
+	fsys := newGatedFS()
+	ts := startServer(t, setup{loops: 2, files: true, fs: fsys, grace: forever})
+	_, id := ts.host("host", 3)
+	held, open := fsys.hold(id, false)
+	defer open()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ts.stop()
+	}()
+	await(t, "write", func() bool { return fsys.waiting(held) })
+	ts.running.Wait()
+	listen, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listen.Close()
+	var others []net.Conn // what a stale descriptor may belong to now
+	for range 20 {
+		a, err := net.Dial("tcp", listen.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		b, err := listen.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		others = append(others, a, b)
+	}
+	open()
+	<-stopped
+	for _, c := range others {
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range others {
+		if b, err := io.ReadAll(c); len(b) > 0 || err != nil {
+			t.Errorf("%q was written to a connection of somebody else, %v", b, err)
+		}
+	}
+	ts.open()
 }

@@ -45,6 +45,8 @@ func (d *goDriver) run(l *loop) {
 	d.timer.Stop()
 }
 
+func (d *goDriver) close() {}
+
 func (d *goDriver) wake() {
 	select {
 	case d.signal <- struct{}{}:

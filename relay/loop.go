@@ -80,6 +80,8 @@ type driver interface {
 	arm(d time.Duration)
 	// attach takes a member's connection over. Loop only.
 	attach(k *link) error
+	// close gives back what wake needs, once nobody calls it any more.
+	close()
 }
 
 type eventKind uint8

@@ -64,6 +64,9 @@ func (d *pollDriver) run(l *loop) {
 	if err != nil && !errors.Is(err, gneterrors.ErrEngineShutdown) {
 		panic(fmt.Sprintf("internal error: loop %d: poller: %v", l.id, err))
 	}
+}
+
+func (d *pollDriver) close() {
 	d.waker.close()
 	d.timer.close()
 	_ = d.poller.Close()

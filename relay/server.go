@@ -377,6 +377,11 @@ func (s *Server) stop(ctx context.Context) error {
 	s.running.Wait()
 	// Only now does no loop begin to close another session's files.
 	s.finished.Wait()
+	// What closed those files woke loops until now: their descriptors must not
+	// have gone to anybody else.
+	for _, l := range s.loops {
+		l.drv.close()
+	}
 	return err
 }
 
