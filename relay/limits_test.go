@@ -34,7 +34,6 @@ func TestRulesOutOfSpace(t *testing.T) {
 	labelsEqual(t, "at most every 10 s", since(w.host, from))
 	stored("chat goes out unsaved", nil, func() { w.chat(b, "hi", 0, 0) })
 	labelsEqual(t, "chat goes out unsaved", since(w.host, from), "chat")
-	from = mark(w.host)
 	w.advance(10 * time.Second)
 	from = mark(w.host)
 	stored("trusted users go out unsaved", nil, func() { w.send(w.host, frame.TypeTrustedUsers, 0, "") })

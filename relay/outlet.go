@@ -1,7 +1,5 @@
 package relay
 
-import "drawrelay/frame"
-
 // outlet is what the policy of a session may do with its transport side. The
 // session's rules (who may say what, who hears it) are written against it and
 // can be tested without sockets.
@@ -67,7 +65,3 @@ type pauser interface {
 	// may still be handed to the session.
 	pause(s *seat, paused bool)
 }
-
-// message is what a session's policy is given for each decoded message that
-// the transport did not consume itself.
-type message = frame.Msg

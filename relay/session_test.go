@@ -33,7 +33,6 @@ type worldConfig struct {
 	create   store.Create
 	loaded   bool
 	cryptKey []byte
-	lines    io.Writer
 }
 
 func withSettings(f func(*settings.Settings)) option { return func(c *worldConfig) { f(&c.settings) } }

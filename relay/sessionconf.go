@@ -73,7 +73,6 @@ type confChange struct {
 	hashes  secrets
 	done    []string // log fragments, in order
 
-	titleDone   bool // the title was made from the founder's name
 	webDone     bool // allowWeb was in the request, from somebody who may
 	password    bool // the password was set
 	kickBrowser bool
