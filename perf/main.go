@@ -32,7 +32,7 @@ SPEC:
   floor             built in: an event loop that only reads and writes
   ours=PATH         our server's binary; ref=PATH the reference's. The usual
                     options are added
-  NAME=COMMAND      a command with placeholders: {port} {dir} {config} {sessions}
+  NAME=COMMAND      a command with variables: {port} {dir} {config} {sessions}
                     {cert} {key}, {file} (--sessions DIR with --file), {tls}
                     (--ssl-cert and --ssl-key with --tls), {plain} (--no-tls
                     without --tls)

@@ -21,7 +21,7 @@ type Spec struct {
 	Name     string
 	Addr     string   // host:port of a server that runs already; else Command
 	PID      int      // of such a server, to read its usage; 0 = unknown
-	Command  []string // words with placeholders
+	Command  []string // words with variables
 	Baseline bool     // one of the built-in servers: no files, and TLS only for the twin
 }
 
@@ -171,7 +171,7 @@ func (srv *Server) begin(o *Options) (err error) {
 	return nil
 }
 
-// expand fills in the placeholders and makes the files they name.
+// expand fills in the variables and makes the files they name.
 func (s Spec) expand(dir string, port int, o *Options) ([]string, error) {
 	config, sessions := filepath.Join(dir, "config.ini"), filepath.Join(dir, "sessions")
 	if err := os.WriteFile(config, []byte(configText), 0o600); err != nil {
