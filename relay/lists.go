@@ -46,13 +46,14 @@ func (a *account) level() int {
 }
 
 // accounts returns the accounts known to the session, those with most rights
-// first.
+// first. Roles are the remembered ones: a moderator is an operator without
+// being one of them.
 func (s *session) accounts() []account {
 	var list []account
 	for id, name := range s.hist.AuthNames() {
 		a := account{id: id, name: name, op: s.hist.IsAuthOp(id), trusted: s.hist.IsAuthTrusted(id)}
 		if st := s.findAuth(id); st != nil {
-			a.online, a.op, a.trusted, a.mod = true, st.operator(), st.trusted, st.person.Moderator()
+			a.online, a.mod = true, st.person.Moderator()
 		}
 		list = append(list, a)
 	}

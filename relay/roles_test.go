@@ -240,3 +240,23 @@ func TestRulesAuthListTooLong(t *testing.T) {
 	}
 	equal(t, "level 2", len(list()), 50)
 }
+
+// commands.md §3.5: the operators' list of accounts shows remembered roles; a
+// moderator is an operator without being remembered as one.
+func TestRulesAccountRoles(t *testing.T) {
+	w := newWorld(t)
+	w.hosts(person("host"))
+	w.join(person("mod", func(p *entry.Person) { p.AuthID, p.Flags = "internal:mod", entry.FlagMod }))
+	w.join(person("ann", func(p *entry.Person) { p.AuthID = "internal:ann" }))
+	w.cmd(w.host, "auth-list", []any{[]any{map[string]any{"a": "internal:ann", "o": true}}}, nil)
+	got := map[string]account{}
+	for _, a := range w.s.accounts() {
+		got[a.id] = a
+	}
+	if a := got["internal:mod"]; !a.mod || a.op || !a.online {
+		t.Errorf("moderator: %+v", a)
+	}
+	if a := got["internal:ann"]; a.mod || !a.op || !a.online {
+		t.Errorf("operator: %+v", a)
+	}
+}
