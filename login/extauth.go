@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"drawrelay/frame"
 	"drawrelay/store/serverlog"
@@ -41,6 +42,9 @@ func (c *conn) identAsk(name, intent string) error {
 		return ended
 	}
 	if err != nil {
+		if c.server.ctx.Err() != nil {
+			return byeShutdown
+		}
 		what := "Auth server error: "
 		if errors.Is(err, ErrAuthReply) {
 			what = "Auth server JSON parse error: "
@@ -115,7 +119,7 @@ func (c *conn) identToken(text string) error {
 	}
 	host := ""
 	if u, err := url.Parse(c.server.cfg.AuthURL); err == nil {
-		host = u.Hostname()
+		host = strings.ToLower(u.Hostname())
 	}
 	return c.authenticated(claims.name, host+":"+claims.uid, claims.flags, true)
 }

@@ -66,6 +66,31 @@ func TestTokenVectors(t *testing.T) {
 	}
 }
 
+// integrations.md §9 item 25: no byte of what is signed, nor of the signature,
+// may change.
+func TestFlippedTokens(t *testing.T) {
+	for _, good := range []string{vectorA, vectorB} {
+		end := strings.LastIndexByte(good, '.')
+		for i := range end {
+			for bit := range 8 {
+				bad := []byte(good)
+				bad[i] ^= 1 << bit
+				if _, err := openToken(string(bad), lenientBase64(rfcKey)); err == nil {
+					t.Errorf("accepted %q", bad)
+				}
+			}
+		}
+		for i := range ed25519.SignatureSize {
+			signature := lenientBase64(good[end+1:])
+			signature[i] ^= 1
+			bad := good[:end+1] + base64.StdEncoding.EncodeToString(signature)
+			if _, err := openToken(bad, lenientBase64(rfcKey)); err == nil {
+				t.Errorf("accepted %q", bad)
+			}
+		}
+	}
+}
+
 // authServer answers by name.
 type authServer struct {
 	mu      sync.Mutex
@@ -344,6 +369,47 @@ func TestAuthAvatar(t *testing.T) {
 		if got := string(b.seater.join(t).Person.Avatar); got != test.want {
 			t.Errorf("%+v: avatar %q", test, got)
 		}
+	}
+}
+
+// integrations.md §3.6: the host in the auth id is that of the URL, which the
+// reference writes in lower case.
+func TestAuthID(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://Auth.Example:8443/api?x": "auth.example:7", "http://[2001:DB8::1]:80/": "2001:db8::1:7",
+	} {
+		b, _ := authBed(t, func(_ *settings.Settings, c *Config) { c.AuthURL = url })
+		c := b.dial()
+		c.cmd("ident", []any{"auth"}, nil)
+		c.want(c.reply(), object{"extauthurl": url})
+		c.cmd("ident", []any{"auth"}, object{"extauth": signedToken(1, object{"username": "x", "nonce": nonceText, "uid": 7}, nil)})
+		c.reply()
+		c.reply()
+		c.cmd("join", []any{"s1"}, info())
+		c.outcome("state=join")
+		if p := b.seater.join(t).Person; p.AuthID != want {
+			t.Errorf("auth id %q, want %q", p.AuthID, want)
+		}
+	}
+}
+
+// A question that is cut short by the end of the server is no reason to let
+// somebody in as a guest.
+func TestAuthServerAtStop(t *testing.T) {
+	b, fake := authBed(t, nil)
+	fake.release = make(chan struct{})
+	c := b.dial()
+	c.cmd("ident", []any{"guest"}, nil)
+	c.ping()
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Stop(t.Context()) }()
+	c.disconnect(2, "Server shutting down")
+	c.conn.Close()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if log := b.logText(); strings.Contains(log, "Auth server error") {
+		t.Errorf("logged:\n%s", log)
 	}
 }
 
