@@ -156,6 +156,8 @@ func TestStops(t *testing.T) {
 		{"minimumProtocolVersion = 2.2", "f:2: minimumProtocolVersion = 2.2: not a protocol version; write a version like dp:4.24.0"},
 		{"unlistedHostPolicy = none", "f:2: unlistedHostPolicy = none: contains neither ALL nor WEB, so it has no effect; write ALL, WEB or nothing"},
 		{"extauthkey = AAAA", "f:2: extauthkey = AAAA: 3 bytes instead of 32; write the base64 form of the 32-byte public key"},
+		{"extauthkey = 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "f:2: extauthkey = 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=: " +
+			"31 bytes instead of 32; write the base64 form of the 32-byte public key"},
 		{"extBansUrl = https://example.com/", "f:2: extBansUrl = https://example.com/: shared ban lists are not available in this version yet; remove the line"},
 	} {
 		err := Parse("f", "# first line\n"+tt.line+"\n", nil).Check()
@@ -176,6 +178,9 @@ func TestTolerated(t *testing.T) {
 		{"minimumProtocolVersion = dp:4.24.0\n", 0},
 		{"unlistedHostPolicy = WEB,ALL\n", 0},
 		{"extauthkey =\n", 0},
+		{"extauthkey = 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n", 0},
+		{"extauthkey = 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo\n", 0},
+		{"extauthkey = \"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n", 0},
 		{"privateUserList = true\n", 1},
 		{"sessionUserLimit = 500\n", 1},
 		{"clientTimeout = 5\nclientTimeout = 6\n", 1},
