@@ -51,7 +51,7 @@ var table = []option{
 	{name: "config", short: 'c', arg: "file", help: "configuration file"},
 	{name: "sessions", short: 's', arg: "folder", help: "keep sessions in files there (default: in memory)"},
 	{name: "templates", short: 't', arg: "folder", help: "session templates", later: "session templates"},
-	{name: "extauth", arg: "url", help: "external authentication server", later: "external authentication"},
+	{name: "extauth", arg: "url", help: "external authentication server; the setting extauth switches it on"},
 	{name: "crypt-key", arg: "base64", help: "key for the encrypted export of session bans"},
 	{name: "generate-crypt-key", help: "print a key for --crypt-key"},
 	{name: "report-url", arg: "url", help: "receiver of abuse reports", later: "abuse reports"},
@@ -77,6 +77,7 @@ type options struct {
 	port      int
 	listen    netip.Addr // zero = all addresses
 	localHost string
+	authURL   string // external authentication server as given, empty = none
 
 	certFile, keyFile string // both or none
 	selfSigned        string // folder of the self-signed pair, empty = none
@@ -121,7 +122,7 @@ func parseOptions(args []string) (*options, error) {
 		o.warn("ignoring %q: only options have a meaning", extra)
 	}
 	for _, check := range []func(given) error{
-		o.checkStore, o.checkCryptKey, o.checkPort, o.checkListen, o.checkTLS, o.checkOwn,
+		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkPort, o.checkListen, o.checkTLS, o.checkOwn,
 	} {
 		if err := check(g); err != nil {
 			return nil, err
@@ -178,17 +179,31 @@ func checkLater(name, value string) error {
 		if n, err := settings.ParseInt(value); err != nil || n > 65535 {
 			return fmt.Errorf("--announce-port %s: write a port up to 65535", value)
 		}
-	case "extauth":
-		return checkExtAuth(value)
 	}
 	return nil
 }
+
+func (o *options) checkAuth(g given) error {
+	if !g.has("extauth") {
+		return nil
+	}
+	o.authURL = g["extauth"]
+	return checkExtAuth(o.authURL)
+}
+
+// notInURL are characters that a strict URL does not contain; clients get it
+// as it was given.
+const notInURL = "\"<>\\^`{|}\x7f"
 
 // checkExtAuth applies the rules for the external authentication server
 // (configuration.md §2.2): the public one has exactly one right address.
 func checkExtAuth(value string) error {
 	u, err := url.Parse(value)
-	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err == nil && u.Port() != "" {
+		_, err = strconv.ParseUint(u.Port(), 10, 16)
+	}
+	strange := func(r rune) bool { return r <= ' ' || strings.ContainsRune(notInURL, r) }
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsFunc(value, strange) {
 		return fmt.Errorf("--extauth %s: write an http or https URL", value)
 	}
 	host := strings.ToLower(u.Hostname())

@@ -151,8 +151,10 @@ func TestRefusals(t *testing.T) {
 		{"--web-admin-allowed-origin x", "not available in this version yet"},
 		{"--database x", "not available in this version yet"},
 		{"-t x", "not available in this version yet"},
-		{"--extauth https://example.com/x", "not available in this version yet"},
 		{"--extauth ftp://example.com/", "write an http or https URL"},
+		{"--extauth=", "--extauth : write an http or https URL"},
+		{"--extauth http://sub.drawpile.net/", "write https://drawpile.net/api/ext-auth/"},
+		{"--extauth https://drawpile.net/api/ext-auth", "write https://drawpile.net/api/ext-auth/"},
 		{"--report-url https://example.com/", "not available in this version yet"},
 		{"--gui", "--gui: this server has no graphical interface"},
 		{"--remote http://x/", "--remote: this server has no graphical interface"},
@@ -178,6 +180,9 @@ func TestAccepted(t *testing.T) {
 		{"--websocket-port 0 --web-admin-port 0", func(o *options) bool { return len(o.warnings) == 0 }},
 		{"positional", func(o *options) bool { return len(o.warnings) == 1 }},
 		{"--local-host Pile.Example", func(o *options) bool { return o.localHost == "Pile.Example" }},
+		{"--extauth https://Auth.example:8443/x?y#z", func(o *options) bool {
+			return o.authURL == "https://Auth.example:8443/x?y#z" && len(o.warnings) == 0
+		}},
 		{"--ssl-cert a --ssl-key b", func(o *options) bool {
 			return o.certFile == "a" && o.keyFile == "b" && o.keyAlgorithm == "guess" && len(o.warnings) == 0
 		}},
@@ -234,6 +239,12 @@ func TestExtAuth(t *testing.T) {
 		"example.com":                             false,
 		"https:///x":                              false,
 		"https://exa mple.com/":                   false,
+		"https://example.com:65536/":              false,
+		"https://example.com:x/":                  false,
+		"https://example.com/a b":                 false,
+		"https://example.com/<a>":                 false,
+		"https://example.com/\u00e4":              true,
+		"https://[::1]:8080/":                     true,
 		"":                                        false,
 	} {
 		if err := checkExtAuth(text); (err == nil) != ok {

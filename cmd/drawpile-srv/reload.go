@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type reloader struct {
 	log      *serverlog.Log
 	settings *settings.Source
 	pair     *keypair.Pair // nil = no TLS
+	options  *options      // immutable
 	now      func() time.Time
 
 	file atomic.Pointer[config.File] // in force, never nil
@@ -33,22 +35,29 @@ type reloader struct {
 
 // newReloader reads the configuration file for the first time. Mistakes in it
 // are returned as the error; what is only odd is returned as warnings.
-func newReloader(path string, now func() time.Time) (r *reloader, warnings []string, err error) {
-	r = &reloader{now: now}
+func newReloader(o *options, now func() time.Time) (r *reloader, warnings []string, err error) {
+	r = &reloader{now: now, options: o}
 	file := config.Parse("", "", nil)
-	if path != "" {
-		if r.watcher, err = config.Watch(path, now); err != nil {
+	if o.config != "" {
+		if r.watcher, err = config.Watch(o.config, now); err != nil {
 			return nil, nil, err
 		}
 		file = r.watcher.Current()
-		if err := file.Check(); err != nil {
-			return nil, nil, err
-		}
+	}
+	idle := withoutEffect(file, o)
+	if err := errors.Join(file.Check(), stops(idle)); err != nil {
+		return nil, nil, err
 	}
 	r.file.Store(file)
 	r.settings = settings.NewSource(file.Settings)
 	for i := range file.Problems {
 		warnings = append(warnings, file.Problems[i].Error())
+	}
+	for i := range idle {
+		warnings = append(warnings, idle[i].Error())
+	}
+	if o.authURL != "" && !file.Settings.ExtAuth {
+		warnings = append(warnings, "--extauth has no effect until the setting extauth is true")
 	}
 	return r, warnings, nil
 }
@@ -74,6 +83,9 @@ func (r *reloader) check() {
 	r.put(serverlog.Info, "Reloaded "+file.Path)
 	for i := range file.Problems {
 		r.put(serverlog.Warn, file.Problems[i].Error())
+	}
+	for _, problem := range withoutEffect(file, r.options) {
+		r.put(serverlog.Warn, problem.Error())
 	}
 }
 

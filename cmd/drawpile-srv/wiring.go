@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"drawrelay/cmd/internal/extauth"
 	"drawrelay/login"
 	"drawrelay/relay"
 	"drawrelay/store"
@@ -48,7 +49,7 @@ type process struct {
 // start brings a server up in the order of configuration.md §2.3. What has been
 // started is stopped again when a later step fails.
 func start(o *options, stderr io.Writer, now func() time.Time) (*process, error) {
-	reloader, warnings, err := newReloader(o.config, now)
+	reloader, warnings, err := newReloader(o, now)
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +168,9 @@ func (p *process) startLogin(o *options, now func() time.Time) {
 		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
 		Users: accounts{p.reloader}, Bans: bans{p.reloader},
 		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
+	}
+	if o.authURL != "" {
+		config.AuthServer, config.AuthURL = extauth.New(o.authURL), o.authURL
 	}
 	if pair := p.reloader.pair; pair != nil {
 		shared := tlsConfig(pair)
