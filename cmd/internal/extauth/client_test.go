@@ -151,7 +151,7 @@ func TestCompressedAnswer(t *testing.T) {
 		t.Errorf("%q, %v", status, err)
 	}
 	// A small packet that unpacks to a large answer.
-	if _, err := client(t, send(strings.Repeat(" ", 100<<20)+"{}")).Query(t.Context(), "alice", ""); !errors.Is(err, login.ErrAuthReply) {
+	if _, err := client(t, send(strings.Repeat(" ", 4<<20)+"{}")).Query(t.Context(), "alice", ""); !errors.Is(err, login.ErrAuthReply) {
 		t.Errorf("large answer: %v", err)
 	}
 }
