@@ -91,12 +91,16 @@ func (b *syncBuffer) String() string {
 func startServer(t *testing.T, s setup) *testServer {
 	t.Helper()
 	ts := &testServer{t: t, setup: s, out: &syncBuffer{}}
+	segments := store.LiveSegments() // tests of the rules do not close their logs
 	if s.files {
 		ts.dir = t.TempDir()
 	}
 	ts.open()
 	t.Cleanup(func() {
 		ts.stop()
+		if n := store.LiveSegments() - segments; n != 0 {
+			t.Errorf("%d segments are still in use", n)
+		}
 		if t.Failed() {
 			t.Logf("server log:\n%s", ts.out)
 		}
