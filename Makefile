@@ -36,6 +36,7 @@ fuzz:
 crash:
 	$(GO) test -count=1 -run 'TestCrash' -timeout 60m ./store -crashseeds=10000
 	$(GO) test -count=1 -run 'TestKill' -timeout 60m ./cmd/drawpile-srv -kills=200
+	CRASH_ROUNDS=50 $(GO) test -count=1 -run 'TestCrash' -timeout 60m ./cmd/drawpile-srv
 
 # This server against the built-in goroutine-and-channel relay and the bare event loop.
 bench: build
