@@ -11,8 +11,8 @@ import (
 	"drawrelay/frame"
 )
 
-// stroke is the type of the messages that make up a canvas in these tests: a
-// client's canvas is the list of their bodies.
+// stroke is the type of what is drawn in these tests. A client's canvas is the
+// list of the bodies of all drawing commands.
 const stroke = frame.Type(148)
 
 // resetter is an operator's client that resets as the real one does
@@ -22,6 +22,7 @@ type resetter struct {
 	base  []string    // what it uploaded when it hosted
 	piece int         // bytes of a ResetStream message
 	bare  bool        // cannot stream
+	past  int         // strokes of the canvas that it goes back to; 0: all
 	at    int         // messages it has looked at
 	sent  []frame.Msg // the last image
 }
@@ -93,7 +94,7 @@ func (c *client) canvas(base []string, upto int) []string {
 	}
 	canvas := slices.Clone(base)
 	for _, m := range c.msgs[:upto] {
-		if m.Type == stroke {
+		if m.Type >= frame.FirstCommand {
 			canvas = append(canvas, string(m.Body))
 		} else if v := object(m); v["type"] == "reset" && v["state"] == "reset" {
 			canvas = nil
@@ -104,7 +105,11 @@ func (c *client) canvas(base []string, upto int) []string {
 
 // image is the reset image of what the client shows now.
 func (r *resetter) image() (image []frame.Msg) {
-	for _, s := range r.canvas(r.base, r.at) {
+	canvas := r.canvas(r.base, r.at)
+	if r.past > 0 {
+		canvas = canvas[:r.past]
+	}
+	for _, s := range canvas {
 		image = append(image, frame.Msg{Type: stroke, User: r.id, Body: []byte(s)})
 	}
 	r.sent = image
@@ -159,6 +164,8 @@ func (r *resetter) stream(correlator any) bool {
 	for _, m := range image {
 		size += m.Size()
 	}
+	at := r.at // the next query may overtake it
+	defer func() { r.at = at }()
 	return r.next(func(v map[string]any) bool {
 		config, _ := v["config"].(map[string]any)
 		return v["type"] == "sessionconf" && config["resetThresholdBase"] == float64(size)
