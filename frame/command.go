@@ -85,18 +85,17 @@ func AppendReply(dst []byte, user uint8, v Object) ([]byte, error) {
 	if v == nil {
 		v = Object{}
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(map[string]any(v)); err != nil {
+	start := len(dst)
+	out, err := appendObject(AppendHeader(dst, 0, TypeServerCommand, user), v)
+	if err != nil {
 		return dst, fmt.Errorf("encode reply: %w", err)
 	}
-	text := unescape(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
-	if len(text) > MaxPayload {
+	n := len(out) - start - HeaderLen
+	if n > MaxPayload {
 		return dst, ErrTooLong
 	}
-	dst = AppendHeader(dst, len(text), TypeServerCommand, user)
-	return append(dst, text...), nil
+	out[start], out[start+1] = byte(n>>8), byte(n)
+	return out, nil
 }
 
 // unescape puts in their plain form, in place, the characters beyond ASCII

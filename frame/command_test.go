@@ -241,3 +241,40 @@ func TestReplyTooLong(t *testing.T) {
 		t.Errorf("a value without JSON: %q, %v", got, err)
 	}
 }
+
+// TestAppendReplyLikeEncoder: the direct encoder writes what encoding/json
+// does, but for the characters it escapes needlessly.
+func TestAppendReplyLikeEncoder(t *testing.T) {
+	for _, v := range []Object{
+		{},
+		{"a": nil, "b": true, "c": false, "d": "text", "e": 1, "f": int64(-5), "g": uint8(255), "h": 1.5, "i": 3.0, "j": 1e300},
+		{"z": Object{"y": Array{1, "two", nil, Object{}}, "x": Array{}}, "m": map[string]any{"k": []any{true}}, "s": []string{"a", "b"}, "n": []string{}},
+		{"nils": Array{Object(nil), Array(nil), []string(nil), map[string]any(nil), []any(nil)}},
+		{"esc": "\"\\\b\f\n\r\t\x00\x1f\x7f<>&/é猫🎨", "é\n": "key"},
+		{"other": struct{ A []int }{[]int{1, 2}}, "raw": json.RawMessage(`{"q":1}`)},
+	} {
+		got, err := AppendReply(nil, 0, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var buf bytes.Buffer
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(map[string]any(v)); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.TrimSuffix(buf.String(), "\n"); string(got[HeaderLen:]) != want {
+			t.Errorf("got  %s\nwant %s", got[HeaderLen:], want)
+		}
+	}
+}
+
+func BenchmarkAppendReply(b *testing.B) {
+	v := Object{"type": "result", "state": "join", "message": "Joining a session!", "join": Object{
+		"id": "demo", "uniqueId": "01hf7yat00000g40r40m30e209", "user": 3, "flags": Array{"SKIP"}, "authId": "", "skip": false}}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf, _ = AppendReply(buf[:0], 0, v)
+	}
+}

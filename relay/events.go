@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
+
 	"drawrelay/frame"
 	"drawrelay/store/serverlog"
 )
@@ -17,6 +19,10 @@ const maxLogText = 4 << 10
 // replayBytes bounds the log shown to a joiner in bytes, newest entries first:
 // 1000 entries of usual length fit, 1000 long abuse reports do not.
 const replayBytes = 256 << 10
+
+// replayEntries is how many entries of the log a joiner is shown at most
+// (session.md §6.3 row 13).
+const replayEntries = 1000
 
 // record writes an entry about the session, and st if it is not nil, to the
 // server log without telling the members. Joiners may still see it.
@@ -64,31 +70,12 @@ func moderator(st *seat) bool { return st.person.Moderator() }
 // replayLog shows a joiner what has happened so far, oldest first
 // (session.md §6.3 row 13).
 func (s *session) replayLog(st *seat) {
-	list := s.log.Session(s.hist.ID, serverlog.Info, func(e *serverlog.Entry) bool {
-		switch e.Topic {
-		case serverlog.ClientInfo, serverlog.Report:
-			return st.person.Moderator()
-		case serverlog.Kick, serverlog.Ban, serverlog.Unban:
-			return st.operator()
-		}
-		return true
-	})
-	first := len(list)
-	for size := 0; first > 0; first-- {
-		if size += len(list[first-1].Message); size > replayBytes {
-			break
-		}
+	s.replay.catchUp(s.log, s.hist.ID)
+	b := bytebufferpool.Get()
+	if b.B = s.replay.appendFor(b.B[:0], st); len(b.B) > 0 {
+		s.out.direct(st, b.B)
 	}
-	s.replyBuf = s.replyBuf[:0]
-	for i := range list[first:] {
-		s.replyBuf = appendLog(s.replyBuf, &list[first+i])
-	}
-	if len(s.replyBuf) > 0 {
-		s.out.direct(st, s.replyBuf)
-	}
-	if cap(s.replyBuf) > replayBytes {
-		s.replyBuf = nil
-	}
+	bytebufferpool.Put(b)
 }
 
 // appendLog appends a log entry as members see it, without address and
@@ -100,7 +87,7 @@ func appendLog(dst []byte, e *serverlog.Entry) []byte {
 	dst = append(dst, `{"level":"`...)
 	dst = append(dst, e.Level.String()...)
 	dst = append(dst, `","message":`...)
-	dst = appendJSONString(dst, e.Message)
+	dst = frame.AppendString(dst, e.Message)
 	dst = append(dst, `,"timestamp":"`...)
 	dst = e.Time.UTC().AppendFormat(dst, isoLayout)
 	dst = append(dst, `","topic":"`...)
@@ -108,7 +95,7 @@ func appendLog(dst []byte, e *serverlog.Entry) []byte {
 	dst = append(dst, `","type":"log"`...)
 	if !e.User.IsZero() {
 		dst = append(dst, `,"user":`...)
-		dst = appendJSONString(dst, strconv.Itoa(int(e.User.ID))+";"+e.User.Name)
+		dst = frame.AppendString(dst, strconv.Itoa(int(e.User.ID))+";"+e.User.Name)
 	}
 	dst = append(dst, '}')
 	n := len(dst) - start - frame.HeaderLen

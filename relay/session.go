@@ -101,6 +101,7 @@ type session struct {
 	sweptAt   time.Time // last check for emptiness and idling
 	jobs      []job     // commands that wait for slow ones (slow.go)
 	jobActive bool
+	replay    replay // the log as joiners are sent it
 	frameBuf  []byte // one message under construction
 	replyBuf  []byte // one reply under construction
 

@@ -67,22 +67,3 @@ func cutText(s string, n int) string {
 	}
 	return s[:n]
 }
-
-const lowerHex = "0123456789abcdef"
-
-// appendJSONString appends s as a JSON string, escaping only what must be.
-// Bytes that are not UTF-8 become U+FFFD.
-func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', lowerHex[r>>4], lowerHex[r&15])
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"')
-}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -13,18 +12,11 @@ const (
 	// tidyWorth is how much memory giving back must promise, bytes: below it a
 	// collection costs more than it is worth, even on a small board.
 	tidyWorth = 2 << 20
-	// gcPercent is the garbage collector's target when GOGC does not say
-	// otherwise. Relaying allocates nothing, so collections are rare anyway, and
-	// a smaller heap is what a small board needs.
-	gcPercent = 50
 )
 
 // tidyMemory gives memory back to the system that bursts of logins have left,
 // until quit. Without it the garbage of 2,000 logins stays for minutes.
 func tidyMemory(quit <-chan struct{}) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/free:bytes"},

@@ -99,6 +99,23 @@ func (l *Log) Session(id string, level Level, keep func(*Entry) bool) []Entry {
 	return r.filter(level, keep)
 }
 
+// SessionSince returns the kept entries of a session from number from on,
+// oldest first, and the number of the next one to come. Entries are numbered
+// from 0 in the order they were logged.
+func (l *Log) SessionSince(id string, from uint64) (list []Entry, next uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.sessions[id]
+	if r == nil {
+		return nil, 0
+	}
+	first := r.pushed - uint64(len(r.entries))
+	for i := max(from, first); i < r.pushed; i++ {
+		list = append(list, r.entries[(r.first+int(i-first))%len(r.entries)])
+	}
+	return list, r.pushed
+}
+
 // Recent returns the kept entries of the whole server, oldest first, under the
 // same conditions as Session.
 func (l *Log) Recent(level Level, keep func(*Entry) bool) []Entry {
@@ -209,10 +226,12 @@ func appendJSON(b []byte, e *Entry) []byte {
 type ring struct {
 	limit   int
 	entries []Entry
-	first   int // index of the oldest once full
+	first   int    // index of the oldest once full
+	pushed  uint64 // entries ever
 }
 
 func (r *ring) push(e Entry) {
+	r.pushed++
 	if len(r.entries) < r.limit {
 		r.entries = append(r.entries, e)
 		return
