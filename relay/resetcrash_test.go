@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -138,17 +137,7 @@ func (k resetCrash) run(t *testing.T, seed uint64, at int64, outcomes map[string
 	operations = fsys.Operations() - start
 	fsys.Crash()
 	close(stop)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ts.listen.Close()
-	if err := ts.Server.Stop(ctx); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-	if n := ts.Panics(); n != 0 {
-		t.Errorf("%d broken invariants:\n%s", n, ts.out)
-	}
-	_ = ts.store.Close() // its disk is gone
-	ts.log.Close(patience)
+	ts.kill()
 	for _, c := range []*client{host, ann, bob} {
 		c.waitEnd()
 	}
