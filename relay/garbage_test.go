@@ -108,7 +108,7 @@ func TestGarbage(t *testing.T) {
 	cut := 0
 	for i := range cases {
 		k, ec := ts.connect(fmt.Sprintf("offender %d", i))
-		k.sid = fmt.Sprintf("%032x", 1<<40+i)
+		k.sid = fmt.Sprintf("%032x", int64(1<<40)+int64(i))
 		if err := ts.Join(context.Background(), &entry.JoinRequest{Person: k.person(), Conn: ec, Session: id}); err != nil {
 			t.Fatal(err)
 		}

@@ -216,7 +216,7 @@ func (c *course) join() {
 	name := fmt.Sprintf("member %d", c.joined)
 	c.joined++
 	k, ec := c.ts.connect(name)
-	k.sid = fmt.Sprintf("%032x", 1<<40+c.joined)
+	k.sid = fmt.Sprintf("%032x", int64(1<<40)+int64(c.joined))
 	q := &entry.JoinRequest{Person: k.person(), Conn: ec, Session: c.id}
 	s := &streamer{client: k, said: make(map[uint8]int)}
 	s.cond = sync.NewCond(&s.mu)

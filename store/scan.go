@@ -88,6 +88,7 @@ func (s *scanned) walk(f File, buf, chunk []byte, length int64) error {
 		inside  [256]bool
 		left    [256]int64 // message number of the last leave, from 1
 		notZero = int64(0) // the zeros at pos do not reach to the end below this position
+		zeros   = int64(0) // empty server commands in front of pos
 		err     error
 	)
 	for {
@@ -111,6 +112,11 @@ func (s *scanned) walk(f File, buf, chunk []byte, length int64) error {
 				}
 				notZero = first
 			}
+			if t == 0 && n == frame.HeaderLen && chunk[i+3] == 0 {
+				zeros++
+			} else {
+				zeros = 0
+			}
 			if pos >= nextOne {
 				s.marks = append(s.marks, Mark{pos - s.head, s.count})
 				nextOne = pos + markBytes
@@ -133,6 +139,13 @@ func (s *scanned) walk(f File, buf, chunk []byte, length int64) error {
 			return err
 		}
 		base = pos
+	}
+	// Zeros in front of a torn message are cut with it: behind the cut they
+	// would be the end of the file, and cut by the next load.
+	pos -= zeros * frame.HeaderLen
+	s.count -= zeros
+	for len(s.marks) > 0 && s.marks[len(s.marks)-1].Index >= s.count {
+		s.marks = s.marks[:len(s.marks)-1]
 	}
 	s.size = pos - s.head
 	s.torn = length - pos
