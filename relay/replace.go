@@ -131,9 +131,11 @@ func (r *room) steps(done func(error), abandon func(), list ...step) {
 		r.steps(done, abandon, list[1:]...)
 		return
 	}
+	r.srv.steps.Add(1)
 	r.srv.finished.Go(func() {
 		err := s.off()
 		r.loop.do(func() {
+			defer r.srv.steps.Done()
 			defer r.rescue()
 			switch {
 			case r.over:

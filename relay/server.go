@@ -77,6 +77,7 @@ type Server struct {
 	registry *registry
 	slow     chan struct{} // places for offloaded tasks
 	finished sync.WaitGroup
+	steps    sync.WaitGroup // parts of replacements whose outcome a loop has not taken yet
 	panics   atomic.Int64
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -361,6 +362,15 @@ func (s *Server) stop(ctx context.Context) error {
 		})
 	}
 	err := s.drain(ctx)
+	taken := make(chan struct{})
+	go func() {
+		s.steps.Wait()
+		close(taken)
+	}()
+	select {
+	case <-taken: // nothing half-built is left behind
+	case <-ctx.Done():
+	}
 	for _, l := range s.loops {
 		_ = l.call(func() error {
 			for _, k := range append([]*link(nil), l.links...) {
