@@ -32,10 +32,13 @@ fuzz:
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s $$pkg || exit 1; \
 	  done; done
 
-# Long runs of the tests that crash the store, or kill the server, at random points.
+# Long runs of the tests that crash the store, or kill the server, at random points,
+# and of random courses of sessions.
 crash:
 	$(GO) test -count=1 -run 'TestCrash' -timeout 60m ./store -crashseeds=10000
 	$(GO) test -count=1 -run 'TestKill' -timeout 60m ./cmd/drawpile-srv -kills=200
+	$(GO) test -count=1 -run 'TestResetCrash' -timeout 60m ./relay -resetcrashes=0
+	$(GO) test -count=1 -run 'TestCanvases' -timeout 60m ./relay -canvases=10000
 	CRASH_ROUNDS=50 $(GO) test -count=1 -run 'TestCrash' -timeout 60m ./cmd/drawpile-srv
 
 # This server against the built-in goroutine-and-channel relay and the bare event loop.
