@@ -77,7 +77,7 @@ func (s *session) checkStall() {
 	x := &s.storage
 	now := s.now()
 	switch stalled := s.hist.Stalled(); {
-	case stalled && !x.stalled && (x.stalledAt.IsZero() || now.Sub(x.stalledAt) >= stallLogEvery):
+	case stalled && !x.stalled && len(s.seats) > 0 && (x.stalledAt.IsZero() || now.Sub(x.stalledAt) >= stallLogEvery):
 		x.stalled, x.stalledAt = true, now
 		s.record(serverlog.Warn, serverlog.Status, nil, fmt.Sprintf("The disk is too slow: members are sent what is not in the "+
 			"history file yet (%s); a crash now would lose it; look for what else keeps the disk busy", formatSize(s.hist.Backlog())))
