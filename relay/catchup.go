@@ -117,7 +117,7 @@ func (k *link) catchUp(to int64) {
 	k.output = outputCatchup
 	k.goal = to
 	k.drained = false
-	k.wanted.Store(false)
+	k.wanted.Store(len(k.directs) > 0) // they come between two batches
 	k.conn.catchUp(k)
 }
 

@@ -313,7 +313,9 @@ func (l *Log) Trim(need int64) {
 		for _, s := range l.segs[:drop] {
 			s.release()
 		}
-		l.segs = append(l.segs[:0], l.segs[drop:]...)
+		n := copy(l.segs, l.segs[drop:])
+		clear(l.segs[n:]) // or what was dropped would stay reachable
+		l.segs = l.segs[:n]
 		l.base += int64(drop)
 	}
 	l.mu.Unlock()

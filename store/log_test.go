@@ -171,3 +171,20 @@ func BenchmarkLogAppend(b *testing.B) {
 	}
 	l.Release()
 }
+
+// TestTrimForgets: dropped segments are not reachable from the log any more, so
+// a burst's memory is given back.
+func TestTrimForgets(t *testing.T) {
+	l := OpenLog(&memFile{}, 0, 0, nil, 0)
+	l.Append(make([]byte, 40*SegmentSize), 40*SegmentSize/frame.HeaderLen)
+	l.written.Store(l.Size())
+	l.Trim(l.Size() - 1)
+	for i, s := range l.segs[:cap(l.segs)] {
+		if (s != nil) != (i < len(l.segs)) {
+			t.Fatalf("slot %d of %d in use, %d allocated: %v", i, len(l.segs), cap(l.segs), s != nil)
+		}
+	}
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
