@@ -59,6 +59,11 @@ func newWorkers() *workers {
 
 func (w *workers) submit(k *link) {
 	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		k.giveBack(false, errAborted)
+		return
+	}
 	w.queue = append(w.queue, k)
 	w.mu.Unlock()
 	w.work.Signal()
@@ -84,7 +89,12 @@ func (w *workers) run() {
 			w.work.Wait()
 		}
 		if w.closed {
+			rest := w.queue
+			w.queue = nil
 			w.mu.Unlock()
+			for _, k := range rest {
+				k.giveBack(false, errAborted) // its loop closes it
+			}
 			return
 		}
 		k := w.queue[0]
