@@ -2,11 +2,13 @@ package relay
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 
 	"drawrelay/frame"
 	"drawrelay/store"
+	"drawrelay/store/entry"
 	"drawrelay/store/serverlog"
 )
 
@@ -15,18 +17,38 @@ import (
 type Listings interface {
 	// Allowed reports whether sessions may be announced at url, which is valid.
 	Allowed(url string) bool
-	// Announce puts a session on a list. It answers with Server.Listed or
-	// Server.ListingFailed.
-	Announce(session, url string)
+	// Announce puts a session on a list, at once even if it is waiting for
+	// another try. It answers with Server.Listed or Server.ListingFailed.
+	// again says that the session has been on it before: a failure is not
+	// final then.
+	Announce(session, url string, again bool)
 	// Unlist takes a session off a list, or gives up announcing it there.
 	Unlist(session, url string)
 }
 
+// Bounds of what operators may ask for.
+const (
+	// maxListings is at how many listing servers a session may be: each costs
+	// requests for as long as the session lives.
+	maxListings = 16
+	// maxListingURL bounds a listing server's URL in bytes.
+	maxListingURL = 2000
+)
+
 // listing is a listing server the session is announced at.
 type listing struct {
-	url  string
-	done bool // it has accepted
+	url    string
+	state  listingState
+	number int64 // given by the listing server
 }
+
+type listingState uint8
+
+const (
+	listingAsked listingState = iota // no answer yet
+	listingDone                      // the session is on the list
+	listingLost                      // it was, and shall be again
+)
 
 // announceSession is announce-session.
 func (s *session) announceSession(st *seat, c frame.Command) error {
@@ -49,6 +71,9 @@ func (s *session) announceSession(st *seat, c frame.Command) error {
 // listingHost returns the host of a listing server's URL, "" if the URL is not
 // usable.
 func listingHost(text string) string {
+	if len(text) > maxListingURL {
+		return ""
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
@@ -58,17 +83,23 @@ func listingHost(text string) string {
 
 // announce puts the session on a list, unless it is on it already.
 func (s *session) announce(u string) {
-	if !s.listings.Allowed(u) {
+	if listingHost(u) == "" || !s.listings.Allowed(u) {
 		s.event(serverlog.Warn, serverlog.PubList, nil, "Announcement API URL not allowed: "+u)
 		s.tellAll(notice("", "Listing on "+listingHost(u)+" is not allowed on this server", nil))
 		return
 	}
-	if s.findListing(u) >= 0 {
+	switch i := s.findListing(u); {
+	case i >= 0 && s.lists[i].state != listingLost:
 		return
+	case i >= 0: // do not wait for the next try
+	case len(s.lists) >= maxListings:
+		s.tellAll(notice("", fmt.Sprintf("Listing on %s failed: A session can be listed at %d servers", listingHost(u), maxListings), nil))
+		return
+	default:
+		s.lists = append(s.lists, listing{url: u})
 	}
-	s.lists = append(s.lists, listing{url: u})
 	s.record(serverlog.Info, serverlog.PubList, nil, "Announcing session at at "+u)
-	s.listings.Announce(s.hist.ID, u)
+	s.listings.Announce(s.hist.ID, u, slices.Contains(s.hist.Announcements(), u))
 }
 
 func (s *session) findListing(u string) int {
@@ -77,13 +108,14 @@ func (s *session) findListing(u string) int {
 
 // listed follows the success of an announcement. It reports false if the
 // listing is not wanted any more.
-func (s *session) listed(u, message string) bool {
+func (s *session) listed(u string, number int64, message string) bool {
 	i := s.findListing(u)
 	if i < 0 || s.state == stateShutdown || s.stopping {
 		return false
 	}
-	s.lists[i].done = true
+	s.lists[i].state, s.lists[i].number = listingDone, number
 	s.hist.AddAnnouncement(u)
+	s.record(serverlog.Info, serverlog.PubList, nil, "Announced at: "+u)
 	text := "This session is now listed at " + listingHost(u)
 	if message != "" {
 		text += ": " + message
@@ -93,28 +125,46 @@ func (s *session) listed(u, message string) bool {
 	return true
 }
 
-// listingFailed follows the failure of an announcement.
-func (s *session) listingFailed(u, reason string) {
-	if !s.dropListing(u) {
+// listingFailed follows the failure of an announcement; retry says that it
+// will be tried again. Members are told of the first failure.
+func (s *session) listingFailed(u, reason string, retry bool) {
+	i := s.findListing(u)
+	if i < 0 {
+		return
+	}
+	told := s.lists[i].state == listingLost
+	if retry {
+		s.lists[i].state = listingLost
+	} else {
+		s.dropListing(u)
+	}
+	if told && retry {
 		return
 	}
 	s.event(serverlog.Warn, serverlog.PubList, nil, u+": announcement failed: "+reason)
 	s.tellAll(notice("", "Listing on "+listingHost(u)+" failed: "+reason, nil))
 }
 
-// delisted follows the end of a listing that the listing server, or the
-// failure to reach it, has caused. Members are told why unless silent.
-func (s *session) delisted(u, reason string, silent bool) {
+// listingLost follows the failure to reach a listing server the session is
+// on: it is not listed for now, which members see in the list only.
+func (s *session) listingLost(u string) {
+	if i := s.findListing(u); i >= 0 && s.lists[i].state == listingDone {
+		s.lists[i].state = listingLost
+		s.sendAnnouncements()
+	}
+}
+
+// delisted follows the removal of the session by a listing server.
+func (s *session) delisted(u, reason string) {
 	if !s.dropListing(u) {
 		return
 	}
+	s.hist.RemoveAnnouncement(u)
 	if reason == "" {
 		reason = "no reason given"
 	}
 	s.record(serverlog.Warn, serverlog.PubList, nil, u+": delisted: "+reason)
-	if !silent {
-		s.tellAll(notice("", "The session has been delisted from "+listingHost(u)+": "+reason, nil))
-	}
+	s.tellAll(notice("", "The session has been delisted from "+listingHost(u)+": "+reason, nil))
 	s.sendAnnouncements()
 }
 
@@ -173,9 +223,7 @@ func (s *session) resumeListings() {
 		return
 	}
 	for _, u := range slices.Clone(s.hist.Announcements()) {
-		if listingHost(u) != "" {
-			s.announce(u)
-		}
+		s.announce(u)
 	}
 }
 
@@ -183,34 +231,104 @@ func (s *session) resumeListings() {
 func (s *session) sendAnnouncements() {
 	list := frame.Array{}
 	for _, l := range s.lists {
-		if l.done {
+		if l.state == listingDone {
 			list = append(list, frame.Object{"url": l.url})
 		}
 	}
 	s.tellAll(partialConf("announcements", list))
 }
 
-// Listed says that session id is on a list now; message is what the listing
-// server wants its members to know. It reports false if the listing is not
-// wanted any more and must be undone. It waits for the session's loop: any
-// goroutine but a loop's.
-func (s *Server) Listed(id, url, message string) (wanted bool) {
+// Listed says that session id is on a list now, with a number there; message
+// is what the listing server wants its members to know. It reports false if
+// the listing is not wanted any more and must be undone. It waits for the
+// session's loop: any goroutine but a loop's.
+func (s *Server) Listed(id, url string, number int64, message string) (wanted bool) {
 	if r := s.registry.find(id); r != nil {
-		r.ask(func() { wanted = r.session.listed(url, message) })
+		r.ask(func() { wanted = r.session.listed(url, number, message) })
 	}
 	return wanted
 }
 
-// ListingFailed says that session id could not be put on a list. Any
-// goroutine. Never blocks.
-func (s *Server) ListingFailed(id, url, reason string) {
-	s.post(id, func(x *session) { x.listingFailed(url, reason) })
+// ListingFailed says that session id could not be put on a list; retry says
+// that it will be tried again. Any goroutine. Never blocks.
+func (s *Server) ListingFailed(id, url, reason string, retry bool) {
+	s.post(id, func(x *session) { x.listingFailed(url, reason, retry) })
 }
 
-// Delisted says that session id is not on a list any more; silent keeps that
-// from its members' chat. Any goroutine. Never blocks.
-func (s *Server) Delisted(id, url, reason string, silent bool) {
-	s.post(id, func(x *session) { x.delisted(url, reason, silent) })
+// ListingLost says that a listing server does not answer and session id does
+// not count as listed until Listed is called again. Any goroutine. Never
+// blocks.
+func (s *Server) ListingLost(id, url string) {
+	s.post(id, func(x *session) { x.listingLost(url) })
+}
+
+// Delisted says that a listing server has removed session id, and why. Any
+// goroutine. Never blocks.
+func (s *Server) Delisted(id, url, reason string) {
+	s.post(id, func(x *session) { x.delisted(url, reason) })
+}
+
+// ErrUnlisted is returned for announcements of sessions that are hidden from
+// lists.
+var ErrUnlisted = errors.New("Can't list an unlisted session")
+
+// ListedAt is a list that a session is on.
+type ListedAt struct {
+	Number int64 // unique at one listing server only
+	URL    string
+}
+
+// ListedAt returns the lists that session id is on, those under way left out.
+// Any goroutine but a loop's.
+func (s *Server) ListedAt(id string) (lists []ListedAt) {
+	if r := s.registry.find(id); r != nil {
+		r.ask(func() { lists = r.session.listedAt() })
+	}
+	return lists
+}
+
+func (s *session) listedAt() []ListedAt {
+	lists := []ListedAt{}
+	for _, l := range s.lists {
+		if l.state == listingDone {
+			lists = append(lists, ListedAt{l.number, l.url})
+		}
+	}
+	return lists
+}
+
+// AnnounceSession announces session id at url for an administrator. How that
+// ends is told in the session only. The error is entry.ErrNotFound or
+// ErrUnlisted. Any goroutine but a loop's.
+func (s *Server) AnnounceSession(id, url string) error {
+	err := error(entry.ErrNotFound)
+	if r := s.registry.find(id); r != nil && s.config.Listings != nil {
+		r.ask(func() {
+			if err = nil; r.session.flag(store.Unlisted) {
+				err = ErrUnlisted
+				return
+			}
+			r.session.announce(url)
+		})
+	}
+	return err
+}
+
+// UnlistSession takes session id off the list where it has this number, and
+// reports whether there was one. Any goroutine but a loop's.
+func (s *Server) UnlistSession(id string, number int64) (found bool) {
+	if r := s.registry.find(id); r != nil {
+		r.ask(func() {
+			for _, l := range r.session.listedAt() {
+				if l.Number == number {
+					found = true
+					r.session.unlist(l.URL)
+					return
+				}
+			}
+		})
+	}
+	return found
 }
 
 // post runs f on a session's loop as soon as the session is ready, if it still
