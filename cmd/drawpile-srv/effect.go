@@ -16,6 +16,9 @@ func withoutEffect(f *config.File, o *options) []config.Problem {
 	report := func(v config.Value, what, cure string, stops bool) {
 		problems = append(problems, config.Problem{Path: f.Path, Line: v.Line, Key: v.Key, Value: v.Text, What: what, Cure: cure, Stops: stops})
 	}
+	if v, ok := f.Value("extBansUrl"); ok && v.Text != "" {
+		report(v, "shared ban lists are not available in this version yet", "remove the line", true)
+	}
 	if o.authURL == "" {
 		for _, key := range config.Keys() {
 			v, ok := f.Value(key)

@@ -20,8 +20,6 @@ type File struct {
 
 	// Settings is the snapshot that results from the defaults and the file.
 	Settings *settings.Settings
-	// Server holds the keys that are not part of the snapshot.
-	Server Server
 
 	Accounts   []Account // in file order, names unique
 	IPBans     []IPBan   // in file order; number = index + 1
@@ -35,14 +33,6 @@ type File struct {
 	accounts map[string]int   // index in Accounts by name
 	set      map[string]Value // in force, by canonical key
 	text     string           // whole content, to tell changes from touches
-}
-
-// Server holds settings that act outside of sessions and logins.
-type Server struct {
-	AnnounceWhitelist bool   // announceWhitelist
-	LogPurgeDays      int    // logpurgedays; <= 0 = never
-	ExtBansURL        string // extBansUrl; empty = off
-	ExtBansInterval   int    // extBansCheckInterval, seconds
 }
 
 // Value is a setting as written in the file.
@@ -193,7 +183,7 @@ func (f *File) MatchUser(userID int64) (int, Reaction) {
 // this URL (configuration.md §15): always if announceWhitelist is off, else
 // only if it equals a listed one component by component.
 func (f *File) Announceable(text string) bool {
-	if !f.Server.AnnounceWhitelist {
+	if !f.Settings.AnnounceWhitelist {
 		return true
 	}
 	u, err := url.Parse(text)

@@ -61,7 +61,6 @@ func Parse(path, text string, previous *File) *File {
 	p := &parser{file: &File{
 		Path:     path,
 		Settings: settings.Default(),
-		Server:   Server{ExtBansInterval: defaultExtBansInterval},
 		accounts: make(map[string]int),
 		set:      make(map[string]Value),
 		text:     text,
@@ -154,20 +153,20 @@ func (p *parser) apply(previous *File) {
 			What: fmt.Sprintf("has no effect: line %d sets %s", p.settings[winner[w.key]].Line, w.Key),
 			Cure: "remove one of the lines"})
 	}
-	t := target{p.file.Settings, &p.file.Server}
 	for i, w := range p.settings {
 		if winner[w.key] == i {
-			p.applyOne(t, w, previous)
+			p.applyOne(w, previous)
 		}
 	}
 }
 
-func (p *parser) applyOne(t target, w written, previous *File) {
-	problem := Problem{Key: w.as, Value: w.Text, Cure: w.key.advice, Stops: true}
-	if err := w.key.apply(t, w.Text); err != nil {
+func (p *parser) applyOne(w written, previous *File) {
+	s := p.file.Settings
+	problem := Problem{Key: w.as, Value: w.Text, Cure: w.key.cure(), Stops: true}
+	if err := w.key.apply(s, w.Text); err != nil {
 		problem.What = err.Error()
 		if previous != nil {
-			if old, ok := previous.set[w.Key]; ok && w.key.apply(t, old.Text) == nil {
+			if old, ok := previous.set[w.Key]; ok && w.key.apply(s, old.Text) == nil {
 				p.file.set[w.Key] = old
 			}
 		}
@@ -175,14 +174,11 @@ func (p *parser) applyOne(t target, w written, previous *File) {
 		return
 	}
 	p.file.set[w.Key] = w.Value
-	if w.key.later != "" && w.Text != "" {
-		problem.What, problem.Cure = w.key.later, "remove the line"
-		p.reportAt(w.Line, problem)
-	}
-	if w.Key == "sessionUserLimit" && t.settings.UserLimit() != t.settings.SessionUserLimit {
-		problem.What = fmt.Sprintf("outside of 2 to 254, taken as %d", t.settings.UserLimit())
-		problem.Cure, problem.Stops = "write the number that is meant", false
-		p.reportAt(w.Line, problem)
+	for i := range clamps {
+		if c := &clamps[i]; c.name == w.Key && c.outside(s) {
+			problem.What, problem.Cure, problem.Stops = c.what(s), "write the number that is meant", false
+			p.reportAt(w.Line, problem)
+		}
 	}
 }
 

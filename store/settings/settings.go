@@ -61,8 +61,10 @@ type Settings struct {
 	ForbiddenNameRegex          string // forbiddenNameRegex
 	FilterNameRegex             string // filterNameRegex
 
-	AbuseReport bool   // abusereport
-	ReportToken string // reporttoken
+	AnnounceWhitelist bool   // announceWhitelist
+	AbuseReport       bool   // abusereport
+	ReportToken       string // reporttoken
+	LogPurgeDays      int    // logpurgedays; <= 0 = never
 
 	ExtAuth           bool   // extauth
 	ExtAuthKey        string // extauthkey
@@ -77,6 +79,9 @@ type Settings struct {
 	ExtAuthWebSession bool   // extauthwebsession
 	ExtAuthPersist    bool   // extauthpersist
 	ExtAuthAvatars    bool   // extAuthAvatars
+
+	ExtBansURL           string        // extBansUrl; empty = off
+	ExtBansCheckInterval time.Duration // extBansCheckInterval; use ExtBansInterval for the clamped value
 
 	// WebSockets says that a WebSocket listener runs. Fixed for the process,
 	// not a key.
@@ -121,11 +126,24 @@ func Default() *Settings {
 		ExtAuthMod:           true,
 		ExtAuthHost:          true,
 		ExtAuthAvatars:       true,
+		ExtBansCheckInterval: 15 * time.Minute,
 	}
 }
 
 // UserLimit returns sessionUserLimit clamped to 2..254.
 func (s *Settings) UserLimit() int { return min(max(s.SessionUserLimit, 2), 254) }
+
+// Bounds of extBansCheckInterval (configuration.md §8.6): below, the list's
+// server would be flooded; above, the timers of the reference overflow.
+const (
+	minExtBansInterval = 60 * time.Second
+	maxExtBansInterval = 2147483 * time.Second
+)
+
+// ExtBansInterval returns extBansCheckInterval clamped to 60..2147483 s.
+func (s *Settings) ExtBansInterval() time.Duration {
+	return min(max(s.ExtBansCheckInterval, minExtBansInterval), maxExtBansInterval)
+}
 
 // Source hands out the current snapshot and tells about replacements. Safe for
 // any goroutine.
