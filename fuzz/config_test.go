@@ -90,8 +90,8 @@ func FuzzConfig(f *testing.F) {
 			}
 		}
 		again := config.Parse("test.conf", text, c)
-		if !reflect.DeepEqual(again.Settings, s) || again.Server != c.Server || !reflect.DeepEqual(again.Problems, c.Problems) {
-			t.Fatalf("read on top of itself: %+v, %+v, %v; was %+v, %+v, %v", again.Settings, again.Server, again.Problems, s, c.Server, c.Problems)
+		if !reflect.DeepEqual(again.Settings, s) || !reflect.DeepEqual(again.Problems, c.Problems) {
+			t.Fatalf("read on top of itself: %+v, %v; was %+v, %v", again.Settings, again.Problems, s, c.Problems)
 		}
 	})
 }
