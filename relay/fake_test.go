@@ -153,6 +153,11 @@ func (o *fakeOutlet) detach(st *seat, reason uint8, text string) {
 	}
 }
 
+func (o *fakeOutlet) leaveAlone(st *seat) {
+	o.gone(st)
+	st.link.(*fakeLink).closed = true
+}
+
 func (o *fakeOutlet) abort(st *seat) {
 	o.gone(st)
 	st.link.(*fakeLink).closed = true

@@ -65,6 +65,10 @@ func (k *link) deliver(b []byte) {
 	if k.failed != nil || k.ending {
 		return
 	}
+	if k.quiet {
+		k.echo(b)
+		return
+	}
 	if k.room.loop == k.loop {
 		k.room.takeMessages(k, b)
 		return
@@ -169,7 +173,7 @@ func (k *link) mayRead() bool {
 		k.readyAgain = true
 		return false
 	}
-	if k.room.backlogged() {
+	if !k.quiet && k.room.backlogged() {
 		k.hold()
 		k.room.addHeld(k)
 		return false

@@ -108,6 +108,7 @@ type link struct {
 	wanted   atomic.Bool // direct messages wait for a worker to give the output back
 	ending   bool        // no input any more; close once everything queued is sent
 	shut     bool        // our side has been closed
+	quiet    bool        // left alone: sent nothing but pongs and its own messages
 	endBy    time.Time
 
 	// Input.
@@ -535,7 +536,7 @@ func (k *link) tick() {
 	case k.idle > 0 && now.Sub(k.lastSign()) > k.idle:
 		k.note(serverlog.Status, "Message queue exceeded timeout of %dms", k.idle.Milliseconds())
 		k.fail(errIdle)
-	case k.idle > 0 && k.person.KeepAlive && now.Sub(k.lastSent) >= keepAliveAfter && len(k.directs) == 0:
+	case k.idle > 0 && k.person.KeepAlive && !k.quiet && now.Sub(k.lastSent) >= keepAliveAfter && len(k.directs) == 0:
 		k.lastSent = now
 		k.queue(newBuffer(keepAliveFrame))
 	}

@@ -31,6 +31,10 @@ type outlet interface {
 	// with reason and text is the last message, then the connection is closed.
 	// The caller has already removed the seat from the session.
 	detach(s *seat, reason uint8, text string)
+	// leaveAlone has a member go on without the session: pings are answered and
+	// what it draws comes back to it, so that it notices nothing (wire.md
+	// §12.3). The caller has already removed the seat from the session.
+	leaveAlone(s *seat)
 	// abort closes the connection at once, without a message. The caller has
 	// already removed the seat from the session.
 	abort(s *seat)

@@ -397,6 +397,18 @@ func (r *room) detach(st *seat, reason uint8, text string) {
 	}
 }
 
+func (r *room) leaveAlone(st *seat) {
+	k, ok := st.link.(*link)
+	if !ok {
+		return
+	}
+	if k.loop == r.loop {
+		k.goQuiet()
+	} else {
+		k.loop.do(k.goQuiet)
+	}
+}
+
 func (r *room) abort(st *seat) {
 	k, ok := st.link.(*link)
 	if !ok {

@@ -361,6 +361,17 @@ func (s *Server) stop(ctx context.Context) error {
 			return nil
 		})
 	}
+	bye := frame.AppendDisconnect(nil, frame.ReasonShutdown, "Server shutting down")
+	for _, l := range s.loops {
+		_ = l.call(func() error {
+			for _, k := range append([]*link(nil), l.links...) {
+				if k.quiet {
+					k.bye(newBuffer(bye))
+				}
+			}
+			return nil
+		})
+	}
 	err := s.drain(ctx)
 	taken := make(chan struct{})
 	go func() {

@@ -42,6 +42,8 @@ type setup struct {
 	grace     time.Duration // 0: store.DefaultGrace
 	lazySync  bool          // sync when closed only
 	interval  time.Duration // of syncs; 0: a second, negative: before delivery
+	now       func() time.Time
+	conn      func(*entry.Person, *entry.Conn) // changes what members bring along
 }
 
 func (s setup) String() string {
@@ -139,7 +141,7 @@ func (ts *testServer) open() {
 	if err != nil {
 		ts.t.Fatal(err)
 	}
-	ts.Server, err = New(Config{Store: ts.store, Settings: src, Log: ts.log, Loops: ts.setup.loops, Transport: ts.setup.transport})
+	ts.Server, err = New(Config{Store: ts.store, Settings: src, Log: ts.log, Loops: ts.setup.loops, Transport: ts.setup.transport, Now: ts.setup.now})
 	if err != nil {
 		ts.t.Fatal(err)
 	}
@@ -353,7 +355,11 @@ func (ts *testServer) host(name string, n int) (*client, string) {
 	c.id = 1
 	go c.readAll()
 	v, _ := frame.ParseVersion("dp:4.25.1")
-	err := ts.Host(context.Background(), &entry.HostRequest{Person: c.person(), Conn: ec, UserID: 1, Version: v, AllowWeb: true})
+	p := c.person()
+	if ts.setup.conn != nil {
+		ts.setup.conn(p, ec)
+	}
+	err := ts.Host(context.Background(), &entry.HostRequest{Person: p, Conn: ec, UserID: 1, Version: v, AllowWeb: true})
 	if err != nil {
 		ts.t.Fatalf("host: %v", err)
 	}
@@ -383,11 +389,22 @@ func (ts *testServer) join(name, session string) *client {
 func (ts *testServer) joinQuiet(name, session string) *client {
 	ts.t.Helper()
 	c, ec := ts.connect(name)
-	err := ts.Join(context.Background(), &entry.JoinRequest{Person: c.person(), Conn: ec, Session: session})
+	p := c.person()
+	if ts.setup.conn != nil {
+		ts.setup.conn(p, ec)
+	}
+	err := ts.Join(context.Background(), &entry.JoinRequest{Person: p, Conn: ec, Session: session})
 	if err != nil {
 		ts.t.Fatalf("join %s: %v", name, err)
 	}
 	return c
+}
+
+// crowd has the next members of a session placed as if it had n more already:
+// with plainPerLoop of them, on the loops with least to do.
+func (ts *testServer) crowd(id string, n int) {
+	r := ts.room(id)
+	_ = r.loop.call(func() error { r.members += n; return nil })
 }
 
 // setups are the combinations that every behaviour must hold on.

@@ -219,6 +219,26 @@ func (s *session) kill(text string) {
 	s.log.Forget(s.hist.ID)
 }
 
+// killQuietly ends the session for good without its members noticing: each is
+// left alone with what it draws (session.md §20).
+func (s *session) killQuietly() {
+	if s.state == stateShutdown || s.stopping {
+		return
+	}
+	s.state = stateShutdown
+	s.initSeat = nil
+	s.dropStream()
+	s.leaveListings()
+	for len(s.seats) > 0 {
+		st := s.seats[len(s.seats)-1]
+		s.remove(st)
+		s.out.leaveAlone(st)
+	}
+	s.record(serverlog.Info, serverlog.Status, nil, "Quietly terminating session")
+	s.out.end(true)
+	s.log.Forget(s.hist.ID)
+}
+
 // stop ends the session because the server stops: members are told and their
 // leaves stored, files stay (storage.md §11.1).
 func (s *session) stop() {

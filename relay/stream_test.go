@@ -145,7 +145,7 @@ func runCourse(t *testing.T, seed uint64, s setup) {
 	c.host, c.id = ts.host("host", 50)
 	c.room = ts.room(c.id)
 	// Let the next members be spread over all loops, as in a big session.
-	_ = c.room.loop.call(func() error { c.room.members += plainPerLoop; return nil })
+	ts.crowd(c.id, plainPerLoop)
 	for step := range 300 {
 		c.step()
 		if step%10 == 0 {
@@ -153,7 +153,7 @@ func runCourse(t *testing.T, seed uint64, s setup) {
 		}
 	}
 	c.finish()
-	_ = c.room.loop.call(func() error { c.room.members -= plainPerLoop; return nil })
+	ts.crowd(c.id, -plainPerLoop)
 }
 
 func (c *course) any() *streamer { return c.here[c.rnd.IntN(len(c.here))] }
