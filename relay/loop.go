@@ -130,6 +130,11 @@ func (l *loop) post(e event) {
 // do runs f on the loop. Any goroutine. Never blocks.
 func (l *loop) do(f func()) { l.post(event{kind: evTask, task: f}) }
 
+// time is the clock of the sessions: when the turn, or the event that is being
+// served, began. Asking the system for each message would cost more than
+// relaying it. Loop only.
+func (l *loop) time() time.Time { return l.now }
+
 func (l *loop) wake() {
 	if !l.woken.Swap(true) {
 		l.drv.wake()

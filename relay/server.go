@@ -187,7 +187,7 @@ func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*
 	err := l.call(func() error {
 		defer r.rescue()
 		env := sessionEnv{
-			hist: h, settings: s.settings, log: s.log, out: r, now: s.now,
+			hist: h, settings: s.settings, log: s.log, out: r, now: l.time,
 			cryptKey: s.config.CryptKey, listings: s.config.Listings,
 		}
 		if s.config.Reporter != nil {
