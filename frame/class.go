@@ -29,12 +29,14 @@ const (
 	TypeLayerACL      Type = 69
 	TypeFeatureAccess Type = 70
 	TypeDefaultLayer  Type = 71
+	typeExtension     Type = 73 // reserved, without a layout
 	TypeUndoDepth     Type = 74
 	TypeData          Type = 75
 	TypeLocalChange   Type = 76
 	TypeFeatureLimits Type = 77
 
 	TypeUndoPoint Type = 128
+	TypeResize    Type = 129
 	TypeUndo      Type = 255
 )
 
@@ -124,31 +126,14 @@ func Stored(m Msg) bool {
 	return m.Type >= 32
 }
 
-var typeNames = map[Type]string{
-	0: "servercommand", 1: "disconnect", 2: "ping", 3: "keepalive", 4: "thumbnail", 31: "internal",
-	32: "join", 33: "leave", 34: "sessionowner", 35: "chat", 36: "trusted", 37: "softreset",
-	38: "privatechat", 39: "resetstream",
-	64: "interval", 65: "lasertrail", 66: "movepointer", 68: "useracl", 69: "layeracl",
-	70: "featureaccess", 71: "defaultlayer", 73: "extension", 74: "undodepth", 75: "data",
-	76: "localchange", 77: "featurelimits",
-	128: "undopoint", 129: "resize", 131: "layerattr", 132: "retitlelayer", 136: "putimage",
-	137: "fillrect", 140: "penup", 141: "newannotation", 142: "reshapeannotation",
-	143: "editannotation", 144: "deleteannotation", 146: "puttile", 147: "background",
-	148: "classicdabs", 149: "pixeldabs", 150: "squarepixeldabs", 151: "mypaintdabs",
-	152: "mypaintdabsblend", 160: "moverect", 161: "setmetadataint", 162: "layertreecreate",
-	163: "layertreemove", 164: "layertreedelete", 165: "transformregion", 166: "trackcreate",
-	167: "trackretitle", 168: "trackdelete", 169: "trackorder", 170: "keyframeset",
-	171: "keyframeretitle", 172: "keyframelayerattributes", 173: "keyframedelete",
-	174: "selectionput", 175: "selectionclear", 176: "localmatch", 177: "syncselectiontile",
-	178: "putimagezstd", 179: "puttilezstd", 180: "canvasbackgroundzstd", 181: "moverectzstd",
-	182: "transformregionzstd", 255: "undo",
-}
-
-// String returns the name used in text recordings and log messages, or
-// "unknown" for types without one (wire.md §5).
+// String returns the name of a 2.3 message type as it stands in text recordings
+// and log messages, or "unknown" for types without one (wire.md §5).
 func (t Type) String() string {
-	if s, ok := typeNames[t]; ok {
-		return s
+	switch t {
+	case TypeInternal:
+		return "internal"
+	case typeExtension:
+		return "extension"
 	}
-	return "unknown"
+	return schemas()[1].Name(t)
 }
