@@ -2,12 +2,13 @@ package login
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/cloudflare/circl/sign/ed25519"
 )
 
 // Text of a token of the authentication server (integrations.md §3.5), every
@@ -40,7 +41,7 @@ func openToken(text string, key []byte) (token, error) {
 		t.avatar = lenientBase64(parts[2])
 	}
 	if len(t.payload) == 0 || len(signature) != ed25519.SignatureSize || len(key) != ed25519.PublicKeySize ||
-		!ed25519.Verify(key, []byte(signed), signature) {
+		!ed25519.Verify(ed25519.PublicKey(key), []byte(signed), signature) {
 		return token{}, errToken
 	}
 	return t, nil

@@ -44,6 +44,7 @@ type loop struct {
 
 	woken atomic.Bool // a turn is due
 	load  atomic.Int64
+	turns atomic.Uint64 // finished turns; written by the loop only
 
 	mu    sync.Mutex // protects inbox; held for an append or a swap only
 	inbox []event
@@ -161,6 +162,7 @@ func (l *loop) turn() {
 	if len(l.more) > 0 {
 		l.wake()
 	}
+	l.turns.Add(1)
 }
 
 // recoverTurn keeps a broken invariant from ending the process. What belongs

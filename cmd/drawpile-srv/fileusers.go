@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"net/netip"
 
 	"drawrelay/login"
@@ -26,22 +25,6 @@ func (a accounts) Find(name string) (login.Account, bool) {
 func (a accounts) Any() bool {
 	a.check()
 	return len(a.file.Load().Accounts) > 0
-}
-
-// freshListener looks at the configuration file before each connection is
-// served, so that a change counts for the next one (configuration.md §9.4).
-type freshListener struct {
-	net.Listener
-	*reloader
-}
-
-// Accept implements net.Listener.
-func (l freshListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err == nil {
-		l.check()
-	}
-	return c, err
 }
 
 // bans are the server-wide bans of the configuration file, as login asks for

@@ -24,10 +24,13 @@ func main() {
 
 // run is the program; it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	if isRoot() {
-		fmt.Fprintln(stderr, "drawpile-srv: warning: this program should not be run as root")
+	if len(args) > 0 && subcommands[args[0]] != nil {
+		return subcommands[args[0]](args[1:], stdout, stderr)
 	}
 	o, err := parseOptions(args)
+	if isRoot() && (err != nil || o.user == "") {
+		fmt.Fprintln(stderr, "drawpile-srv: warning: this program should not be run as root; --user NAME gives the rights up once the ports are open")
+	}
 	if err != nil {
 		return fail(stderr, err)
 	}

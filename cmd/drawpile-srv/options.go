@@ -62,6 +62,9 @@ var table = []option{
 	{name: "data", arg: "folder", own: true, help: "keep everything there: sessions in files, and a self-signed\n" +
 		"certificate for TLS unless another is given"},
 	{name: "no-tls", own: true, help: "no TLS with --data"},
+	{name: "user", arg: "name", own: true, help: "go on as this account once the ports are open; for a start as root"},
+	{name: "trusted-proxy", arg: "subnet", own: true, many: true, help: "believe what this proxy says about the addresses of WebSocket clients;\n" +
+		"ADDRESS or ADDRESS/BITS, may be repeated. Loopback always is"},
 	{name: "log-format", arg: "form", own: true, help: "text or json (default text)"},
 	{name: "pprof", arg: "[address:]port", own: true, help: "serve profiles there over HTTP; only a port means 127.0.0.1"},
 	{name: "loops", arg: "number", own: true, help: "event loops (default: one per core, at most 4)"},
@@ -77,7 +80,9 @@ type options struct {
 	port      int
 	listen    netip.Addr // zero = all addresses
 	localHost string
-	authURL   string // external authentication server as given, empty = none
+	user      string         // account to go on as, empty = stay
+	proxies   []netip.Prefix // believed about client addresses, besides loopback
+	authURL   string         // external authentication server as given, empty = none
 
 	certFile, keyFile string // both or none
 	selfSigned        string // folder of the self-signed pair, empty = none
@@ -93,6 +98,8 @@ type options struct {
 	loops        int            // 0 = default
 	transport    string         // auto, poll or goroutine
 	syncInterval time.Duration
+
+	listening []string // options given about ports, which passed sockets overrule
 
 	warnings []string // about options without effect that the reference takes
 }
@@ -120,6 +127,11 @@ func parseOptions(args []string) (*options, error) {
 	}
 	if len(extra) > 0 {
 		o.warn("ignoring %q: only options have a meaning", extra)
+	}
+	for _, name := range []string{"port", "listen", "websocket-port", "websocket-listen", "web-admin-port"} {
+		if g.has(name) {
+			o.listening = append(o.listening, "--"+name)
+		}
 	}
 	for _, check := range []func(given) error{
 		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkPort, o.checkListen, o.checkTLS, o.checkOwn,
@@ -299,8 +311,10 @@ func (o *options) checkOwn(g given) error {
 		o.sessions = filepath.Join(g["data"], "sessions")
 		o.lingering = !g.has("config")
 	}
-	if err := o.checkForms(g); err != nil {
-		return err
+	for _, check := range []func(given) error{o.checkForms, o.checkUser, o.checkProxies} {
+		if err := check(g); err != nil {
+			return err
+		}
 	}
 	if g.has("loops") {
 		n, err := settings.ParseInt(g["loops"])

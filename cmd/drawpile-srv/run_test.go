@@ -107,7 +107,14 @@ func launch(t *testing.T, args ...string) *testServer {
 	t.Helper()
 	port := freePort(t)
 	args = append([]string{"--port", strconv.Itoa(port), "--listen", "127.0.0.1"}, args...)
-	s := &testServer{t: t, cmd: command(args...), log: new(logBuffer), done: make(chan struct{}),
+	return launchCommand(t, command(args...), port)
+}
+
+// launchCommand starts a server that will listen at a port of 127.0.0.1 and
+// waits until it does.
+func launchCommand(t *testing.T, cmd *exec.Cmd, port int) *testServer {
+	t.Helper()
+	s := &testServer{t: t, cmd: cmd, log: new(logBuffer), done: make(chan struct{}),
 		addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {
@@ -121,7 +128,7 @@ func launch(t *testing.T, args ...string) *testServer {
 		_ = s.cmd.Process.Kill() // it may have ended already
 		<-s.done
 		if t.Failed() {
-			t.Logf("log of %q:\n%s", args, s.log)
+			t.Logf("log of %q:\n%s", cmd.Args, s.log)
 		}
 	})
 	s.await("listening", func() bool {

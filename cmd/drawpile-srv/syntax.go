@@ -12,14 +12,23 @@ type option struct {
 	arg   string // name of the argument in the help text; empty = a flag
 	help  string
 	own   bool // not an option of the reference
+	many  bool // may be repeated; the values are joined with commas
 	// later says in words which feature of the reference is missing in this
 	// version; using the option stops the start.
 	later string
 }
 
-// given are the options of a command line: the last value of each. Flags have
-// the value "".
+// given are the options of a command line: the last value of each, all of
+// those that may be repeated. Flags have the value "".
 type given map[string]string
+
+// put takes the value of an option.
+func (g given) put(o *option, value string) {
+	if before, ok := g[o.name]; ok && o.many {
+		value = before + "," + value
+	}
+	g[o.name] = value
+}
 
 // has reports whether the option was used.
 func (g given) has(name string) bool {
@@ -69,7 +78,7 @@ func (g given) long(arg string, rest []string, table map[string]*option) ([]stri
 	case o.arg == "" && attached:
 		return nil, fmt.Errorf("--%s takes no value, but %q was given", name, value)
 	case o.arg == "" || attached:
-		g[name] = value
+		g.put(o, value)
 		return rest, nil
 	}
 	return g.separate(o, "--"+name, rest)
@@ -84,7 +93,7 @@ func (g given) short(arg string, rest []string, table map[byte]*option) ([]strin
 		case o.arg == "":
 			g[o.name] = ""
 		case i+1 < len(arg):
-			g[o.name] = strings.TrimPrefix(arg[i+1:], "=")
+			g.put(o, strings.TrimPrefix(arg[i+1:], "="))
 			return rest, nil
 		default:
 			return g.separate(o, "-"+arg[i:i+1], rest)
@@ -98,6 +107,6 @@ func (g given) separate(o *option, as string, rest []string) ([]string, error) {
 	if len(rest) == 0 {
 		return nil, fmt.Errorf("%s needs a value: %s %s", as, as, strings.ToUpper(o.arg))
 	}
-	g[o.name] = rest[0]
+	g.put(o, rest[0])
 	return rest[1:], nil
 }

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -16,6 +16,7 @@ import (
 	"drawrelay/relay"
 	"drawrelay/store"
 	"drawrelay/store/dirlock"
+	"drawrelay/store/keypair"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -43,19 +44,37 @@ type process struct {
 	login    *login.Server
 	reloader *reloader
 	profiles io.Closer // nil = no profiles
+	sockets  *sockets
+	doors    []*door // one per port that clients come through
+	service  *service
 	quit     chan struct{}
 }
 
 // start brings a server up in the order of configuration.md §2.3. What has been
 // started is stopped again when a later step fails.
-func start(o *options, stderr io.Writer, now func() time.Time) (*process, error) {
+func start(o *options, stderr io.Writer, now func() time.Time) (_ *process, err error) {
+	early := new(sockets)
+	defer func() {
+		if err != nil {
+			early.close()
+		}
+	}()
+	var pair *keypair.Pair
+	if o.user != "" {
+		// What only root may open comes first; everything else is read and
+		// made by the account that will need it again.
+		if early, pair, err = openAsRoot(o, now()); err != nil {
+			return nil, err
+		}
+	}
 	reloader, warnings, err := newReloader(o, now)
 	if err != nil {
 		return nil, err
 	}
-	pair, err := loadKeyPair(o, now())
-	if err != nil {
-		return nil, err
+	if pair == nil {
+		if pair, err = loadKeyPair(o, now()); err != nil {
+			return nil, err
+		}
 	}
 	reloader.pair = pair
 	if o.lingering {
@@ -63,7 +82,7 @@ func start(o *options, stderr io.Writer, now func() time.Time) (*process, error)
 	}
 	setProcessors(o)
 
-	p := &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, quit: make(chan struct{})}
+	p := &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, sockets: early, quit: make(chan struct{})}
 	reloader.log = p.log
 	for _, text := range append(warnings, o.warnings...) {
 		p.put(serverlog.Warn, text)
@@ -74,7 +93,31 @@ func start(o *options, stderr io.Writer, now func() time.Time) (*process, error)
 	}
 	go reloader.run(p.quit)
 	go tidyMemory(p.quit)
+	p.service.ready()
 	return p, nil
+}
+
+// openAsRoot opens the sockets and reads the TLS key with the rights of root,
+// and then gives them up.
+func openAsRoot(o *options, now time.Time) (s *sockets, pair *keypair.Pair, err error) {
+	if o.certFile != "" {
+		if pair, err = loadKeyPair(o, now); err != nil {
+			return nil, nil, err
+		}
+	}
+	if s, err = openSockets(context.Background(), o); err != nil {
+		return nil, nil, err
+	}
+	if err = becomeUser(o.user); err != nil {
+		s.close()
+		return nil, nil, err
+	}
+	if pair != nil {
+		if err := pair.Reload(); err != nil {
+			o.warn("%s cannot read the TLS files, so renewed ones will count only after a restart: %v; let a group of it read them", o.user, err)
+		}
+	}
+	return s, pair, nil
 }
 
 // lingerTime is how long an empty session waits for its people with --data and
@@ -92,26 +135,44 @@ func lingering(s *settings.Settings) *settings.Settings {
 }
 
 // open brings sessions to life and opens the ports.
-func (p *process) open(o *options, now func() time.Time) error {
+func (p *process) open(o *options, now func() time.Time) (err error) {
 	if err := p.openSessions(o, now); err != nil {
 		return err
 	}
-	listener, err := listenTCP(context.Background(), o.listen, o.port)
-	if err != nil {
-		return err
+	if p.sockets.tcp == nil {
+		s, err := openSockets(context.Background(), o)
+		if err != nil {
+			return err
+		}
+		p.sockets = s
+	}
+	if p.sockets.passed && len(o.listening) > 0 {
+		p.put(serverlog.Warn, fmt.Sprintf("%s: ignored, because the service manager has passed sockets", strings.Join(o.listening, ", ")))
+	}
+	if p.sockets.admin != nil || p.sockets.websocket != nil {
+		return errors.New("the service manager has passed a socket for the admin API or WebSocket, which are not available in this version yet; pass one socket")
 	}
 	if o.pprof.IsValid() {
 		if p.profiles, err = serveProfiles(o.pprof); err != nil {
-			_ = listener.Close()
 			return err
 		}
 		p.put(serverlog.Info, fmt.Sprintf("Serving profiles at http://%v/debug/pprof/", o.pprof))
 	}
 	p.startLogin(o, now)
-	address, port := listenerAddress(listener)
-	p.put(serverlog.Info, fmt.Sprintf("Started listening for TCP connections on port %d at address %s", port, address))
-	go p.accept(listener)
+	p.service = newService(p)
+	tcp := newDoor(p.sockets.tcp, p.reloader, "TCP")
+	p.doors = append(p.doors, tcp)
+	go p.accept(tcp)
 	return nil
+}
+
+// accept serves the connections of a port until it is closed.
+func (p *process) accept(d *door) {
+	address, port := listenerAddress(d)
+	p.put(serverlog.Info, fmt.Sprintf("Started listening for %s connections on port %d at address %s", d.name, port, address))
+	if err := p.login.Serve(d); err != nil {
+		p.put(serverlog.Error, fmt.Sprintf("No longer accepting %s connections: %v", d.name, err))
+	}
 }
 
 // openSessions opens the store, starts the relay and brings stored sessions to
@@ -179,20 +240,15 @@ func (p *process) startLogin(o *options, now func() time.Time) {
 	p.login = login.New(config)
 }
 
-// accept serves connections until the listener is closed.
-func (p *process) accept(l net.Listener) {
-	if err := p.login.Serve(freshListener{l, p.reloader}); err != nil {
-		p.put(serverlog.Error, fmt.Sprintf("No longer accepting connections: %v", err))
-	}
-}
-
 // serve waits for signals and returns the exit status after an orderly stop.
 func (p *process) serve(stop, reload <-chan os.Signal) int {
 	for {
 		select {
 		case <-reload:
-			p.reloader.checkAll()
+			p.service.reload(p.reloader.checkAll)
 		case <-stop:
+			return p.stop(stop)
+		case <-p.service.rests:
 			return p.stop(stop)
 		}
 	}
@@ -223,7 +279,8 @@ func (p *process) stop(again <-chan os.Signal) int {
 		}
 	}()
 
-	p.put(serverlog.Info, fmt.Sprintf("Stopping server and kicking out %d users...", p.login.InLogin()+p.relay.Members()))
+	p.service.end()
+	p.put(serverlog.Info, fmt.Sprintf("Stopping server and kicking out %d users...", p.users()))
 	close(p.quit)
 	status := exitOK
 	// Login first: it closes the listeners and hands out no more seats.
@@ -253,6 +310,7 @@ func (p *process) abandon() {
 	if p.store != nil {
 		_ = p.store.Close() // the error of the start is the one to tell
 	}
+	p.sockets.close()
 	p.release()
 	p.log.Close(logTimeout)
 }
