@@ -155,15 +155,16 @@ func TestRunExternalAuth(t *testing.T) {
 	close(fake.release)
 	c.challenge(fake.url)
 
+	// The log is complete when the process has ended.
+	if status := s.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status %d", status)
+	}
 	for _, want := range []string{
 		"Querying auth server for slow...", "Auth server error: POST ", "Auth server JSON parse error: ",
 	} {
 		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("%q is not in the log", want)
 		}
-	}
-	if status := s.stop(syscall.SIGTERM); status != exitOK {
-		t.Errorf("exit status %d", status)
 	}
 }
 
