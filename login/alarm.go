@@ -14,6 +14,7 @@ const (
 	evLinger                   // too long without a session
 	evDone                     // awaited work has ended
 	evBroken                   // another goroutine's write failed
+	evKick                     // an administrator wants it to go
 )
 
 // past is a deadline that has gone by.
@@ -70,14 +71,17 @@ func (a *alarm) limit(d time.Duration) {
 	a.applyLocked()
 }
 
-// raise makes the connection's read return, now or as soon as it blocks.
-func (a *alarm) raise(e event) {
+// raise makes the connection's read return, now or as soon as it blocks. It
+// reports false if the connection does not read for its login any more.
+func (a *alarm) raise(e event) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.closing {
-		a.events |= e
-		a.applyLocked()
+	if a.closing || a.released {
+		return false
 	}
+	a.events |= e
+	a.applyLocked()
+	return true
 }
 
 // stop raises evStop and leaves grace for a write in progress and for the rest
@@ -118,7 +122,7 @@ func (a *alarm) pending() event {
 func (a *alarm) release() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.released {
+	if a.released || a.events&evKick != 0 {
 		return false
 	}
 	a.released = true

@@ -54,6 +54,7 @@ func (c *conn) clientInfo(cmd frame.Command) error {
 		}
 	}
 	c.info, c.infoDone = info, true
+	c.show()
 	if c.state == waitForClientInfo {
 		c.state = c.afterInfo()
 	}

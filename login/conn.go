@@ -33,6 +33,8 @@ import (
 // Ownership: everything not said otherwise belongs to its goroutine.
 type conn struct {
 	server   *Server
+	id       uint64 // immutable; entry.Conn.ID
+	shown    shown
 	socket   net.Conn
 	addr     netip.Addr // immutable; the zero Addr if there is none
 	browser  bool       // immutable; WebSocket with an Origin header
@@ -79,7 +81,7 @@ type conn struct {
 }
 
 func newConn(s *Server, socket net.Conn, addr netip.Addr) *conn {
-	return &conn{server: s, socket: socket, addr: addr, accepted: time.Now(), alarm: alarm{conn: socket}}
+	return &conn{server: s, id: entry.NextConnID(), socket: socket, addr: addr, accepted: time.Now(), alarm: alarm{conn: socket}}
 }
 
 // run is the connection's goroutine.
@@ -97,6 +99,7 @@ func (c *conn) serve() error {
 	}
 	c.tr = &stream{in: c.socket, out: c.socket, received: c.received}
 	c.log(serverlog.Info, serverlog.Status, "New TCP client connected")
+	c.show()
 	c.lookupAddressBan()
 	c.greet()
 	switch {
@@ -147,6 +150,8 @@ func (c *conn) readError(err error) error {
 			return byeShutdown
 		case ev&evBroken != 0:
 			return errPeerGone
+		case ev&evKick != 0:
+			return c.shown.kicked()
 		case ev&evLinger != 0:
 			return byeLingering
 		case ev&evDone != 0:

@@ -15,6 +15,7 @@ func (c *conn) finish(err error) {
 	if err == errSeated {
 		return
 	}
+	c.shown.leave(c.server.cfg.Now())
 	if c.severer != nil {
 		c.severer.Stop()
 	}

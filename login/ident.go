@@ -163,6 +163,7 @@ func (c *conn) identified(message string) error {
 		return err
 	}
 	c.state = waitForLogin
+	c.show()
 	c.result(message, frame.Object{
 		"state": "identOk", "flags": c.flagNames, "ident": c.person.Name, "guest": c.guest,
 	})

@@ -34,6 +34,7 @@ func (c *conn) seat(cmd frame.Command, give func(context.Context, *entry.Person,
 	p.Thumbnail = strings.Contains(capabilities, "THUMBNAIL")
 	p.Incompatible = frame.Bool(cmd.Kwargs["oldv"])
 	conn := &entry.Conn{
+		ID:          c.id,
 		Net:         c.socket,
 		Pipe:        c.pipe,
 		Framing:     c.tr.framing(),
@@ -43,6 +44,8 @@ func (c *conn) seat(cmd frame.Command, give func(context.Context, *entry.Person,
 	}
 	if ev := c.alarm.pending(); ev&evStop != 0 {
 		return byeShutdown
+	} else if ev&evKick != 0 {
+		return c.shown.kicked()
 	}
 	if !c.alarm.release() {
 		return errSevered

@@ -40,6 +40,7 @@ func (c *conn) startTLS() error {
 	}
 	c.pipe = pipe
 	c.person.TLS = true
+	c.show()
 	c.tr = &stream{in: pipe.TLS, out: pipe.TLS, received: c.received}
 	c.alarm.limit(0)
 	c.state = c.afterSecure()

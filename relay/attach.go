@@ -14,6 +14,11 @@ func (r *room) attach(st *seat, c *entry.Conn) {
 	k, err := r.newLink(c)
 	k.room, k.seat, k.person, k.user = r, st, st.person, st.id
 	k.pending, k.idle, k.sever = c.Pending, c.IdleTimeout, c.Sever
+	if k.id = c.ID; k.id == 0 {
+		k.id = entry.NextConnID()
+	}
+	k.kind = connKind(st.person, c.Framing)
+	st.conn = k.id
 	k.log = r.log()
 	k.log.Retain()
 	r.place(k, st.skip)
@@ -26,6 +31,7 @@ func (r *room) attach(st *seat, c *entry.Conn) {
 	k.loop = k.shard.loop
 	k.loop.load.Add(1)
 	r.members++
+	r.srv.conns.add(k)
 	if k.loop == r.loop {
 		k.loop.attach(k)
 	} else {

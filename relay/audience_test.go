@@ -77,7 +77,7 @@ func TestRulesAudience(t *testing.T) {
 			map[string][]string{"log Autoreset threshold (15.00 MiB, effectively 1000 bytes) reached.": all, "sizelimit": all,
 				"autoreset": {"alice", "mona", "near"}}},
 		{"status", func(w *world, m map[string]*seat) { w.s.sendStatus(false) }, map[string][]string{"status": all}},
-		{"thumbnail", func(w *world, m map[string]*seat) { w.s.requestThumbnail(m["bob"], thumbnailOptions{reason: "r"}) },
+		{"thumbnail", func(w *world, m map[string]*seat) { w.s.requestThumbnail(m["bob"], ThumbnailOptions{Reason: "r"}) },
 			map[string][]string{"log Thumbnail generation started, reason: r": all, "thumbnail": {"bob"}}},
 		{"private chat", func(w *world, m map[string]*seat) { w.send(m["bob"], frame.TypePrivateChat, 0, ids(w.host.id, 0)+"x") },
 			map[string][]string{"privatechat": {"alice", "bob"}}},

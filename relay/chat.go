@@ -12,6 +12,7 @@ func (s *session) chat(st *seat, m frame.Msg) {
 	if err != nil {
 		return
 	}
+	s.hearChat(st, c)
 	if st.person.Ghost() {
 		s.tellAll(alert("", string(c.Text), nil))
 		return

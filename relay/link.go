@@ -79,6 +79,8 @@ const (
 // Ownership: its loop; while output is catchup the worker owns log, cursor,
 // target, cipher and writes to the socket.
 type link struct {
+	id     uint64 // entry.Conn.ID
+	kind   ConnKind
 	loop   *loop
 	room   *room
 	shard  *shard
@@ -109,6 +111,7 @@ type link struct {
 	ending   bool        // no input any more; close once everything queued is sent
 	shut     bool        // our side has been closed
 	quiet    bool        // left alone: sent nothing but pongs and its own messages
+	left     time.Time   // when ending or quiet began
 	endBy    time.Time
 
 	// Input.
@@ -426,6 +429,7 @@ func (k *link) bye(b *buffer) {
 	k.direct += len(b.bytes())
 	k.directs = append(k.directs, b)
 	k.ending = true
+	k.left = k.loop.now
 	wait := k.idle
 	if wait == 0 {
 		wait = closeWait
@@ -492,6 +496,7 @@ func (k *link) close() {
 
 func (k *link) leaveLoop() {
 	l := k.loop
+	l.srv.conns.remove(k)
 	last := len(l.links) - 1
 	l.links[last].index = k.index
 	l.links[k.index] = l.links[last]

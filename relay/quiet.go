@@ -15,7 +15,7 @@ func (k *link) goQuiet() {
 	if k.failed != nil || k.ending || k.quiet {
 		return
 	}
-	k.quiet = true
+	k.quiet, k.left = true, k.loop.now
 	k.switchTo(nextLog{log: store.NewLog(), at: startOver}) // the history is let go
 	k.paused = false
 	k.resume()

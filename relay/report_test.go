@@ -87,16 +87,16 @@ func TestRulesThumbnail(t *testing.T) {
 		}
 		return ""
 	}
-	equal(t, "not capable", w.s.requestThumbnail(w.host, thumbnailOptions{}), false)
+	equal(t, "not capable", w.s.requestThumbnail(w.host, ThumbnailOptions{}), false)
 	from := mark(b)
-	equal(t, "asked", w.s.requestThumbnail(b, thumbnailOptions{maxWidth: 400, format: "webp"}), true)
+	equal(t, "asked", w.s.requestThumbnail(b, ThumbnailOptions{MaxWidth: 400, Format: "webp"}), true)
 	correlator := w.s.thumb.correlator
 	equal(t, "request", string(ofKind(since(b, from), "thumbnail")[0].Body),
 		`{"correlator":"`+correlator+`","format":"webp","maxWidth":400,"type":"thumbnail"}`)
 	if p := strings.Split(correlator, ":"); len(p) != 2 || p[1] != fmt.Sprintf("%x", w.time.UnixMilli()) {
 		t.Errorf("correlator %q", correlator)
 	}
-	equal(t, "asked already", w.s.requestThumbnail(b, thumbnailOptions{}), false)
+	equal(t, "asked already", w.s.requestThumbnail(b, ThumbnailOptions{}), false)
 	answer := func(st *seat, body string) string {
 		return said(w.host, func() { w.send(st, frame.TypeThumbnail, 0, body) })
 	}
@@ -106,13 +106,13 @@ func TestRulesThumbnail(t *testing.T) {
 	data, _, err := w.s.hist.Thumbnail()
 	equal(t, "stored", []any{string(data), err}, []any{"image", nil})
 	equal(t, "twice", answer(b, correlator+"image"), "Got thumbnail from user we didn't want it from")
-	w.s.requestThumbnail(b, thumbnailOptions{})
+	w.s.requestThumbnail(b, ThumbnailOptions{})
 	equal(t, "empty", answer(b, w.s.thumb.correlator), "Got thumbnail with no data")
 
 	fail := func(st *seat, args ...any) string {
 		return said(w.host, func() { w.cmd(st, "thumbnail-error", args, nil) })
 	}
-	w.s.requestThumbnail(b, thumbnailOptions{})
+	w.s.requestThumbnail(b, ThumbnailOptions{})
 	fromB := mark(b)
 	fail(b, "x")
 	equal(t, "37: arguments", errorsSince(b, fromB), []string{"thumbnail-error: Thumbnail error expected 2 arguments: correlator, error"})
@@ -120,10 +120,10 @@ func TestRulesThumbnail(t *testing.T) {
 	equal(t, "37: somebody else", fail(c, w.s.thumb.correlator, "nocanvas"), "")
 	equal(t, "outstanding", w.s.thumb != nil, true)
 	equal(t, "37", fail(b, w.s.thumb.correlator, "nocanvas"), "Thumbnail generation failed: nocanvas")
-	w.s.requestThumbnail(b, thumbnailOptions{})
-	equal(t, "replaced", w.s.requestThumbnail(c, thumbnailOptions{}), true)
+	w.s.requestThumbnail(b, ThumbnailOptions{})
+	equal(t, "replaced", w.s.requestThumbnail(c, ThumbnailOptions{}), true)
 	w.leave(c)
 	equal(t, "left", w.s.thumb == nil, true)
-	w.s.requestThumbnail(b, thumbnailOptions{})
+	w.s.requestThumbnail(b, ThumbnailOptions{})
 	equal(t, "cancelled", said(w.host, w.s.cancelThumbnail), "Thumbnail generation cancelled")
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"runtime/pprof"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -441,44 +440,6 @@ func (r *room) redeem(secret string, p *entry.Person) (v *entry.Invite, result e
 	result = entry.RedeemUnknown
 	r.ask(func() { v, result = r.session.redeem(secret, p) })
 	return v, result
-}
-
-// ask runs f on the owner loop once the session is ready for it, and waits. It
-// reports false if the session has ended instead. Any goroutine but a loop's.
-func (r *room) ask(f func()) bool {
-	q := &question{done: make(chan struct{})}
-	r.loop.do(func() {
-		defer r.rescue()
-		if r.over {
-			close(q.done)
-			return
-		}
-		r.questions = append(r.questions, q)
-		r.session.whenReady(func() {
-			if q.over {
-				return
-			}
-			f()
-			q.answered = true
-			r.answer(q)
-		})
-	})
-	<-q.done
-	return q.answered
-}
-
-// question is somebody who waits for the owner loop.
-// Ownership: the owner loop until done is closed.
-type question struct {
-	done     chan struct{}
-	answered bool
-	over     bool
-}
-
-func (r *room) answer(q *question) {
-	q.over = true
-	r.questions = slices.DeleteFunc(r.questions, func(o *question) bool { return o == q })
-	close(q.done)
 }
 
 func (r *room) end(remove bool) {

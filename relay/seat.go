@@ -29,6 +29,7 @@ type seat struct {
 	person *entry.Person
 	invite *entry.Invite // entered by it, nil otherwise
 	link   any           // set by the transport when it attaches the seat
+	conn   uint64        // id of the connection, likewise
 	// skip is how many messages at the start of the history the joiner has
 	// already: delivery starts after them. Set before the seat is attached.
 	skip int64

@@ -75,6 +75,7 @@ type Server struct {
 	running  sync.WaitGroup
 	workers  *workers
 	registry *registry
+	conns    *conns
 	slow     chan struct{} // places for offloaded tasks
 	finished sync.WaitGroup
 	steps    sync.WaitGroup // parts of replacements whose outcome a loop has not taken yet
@@ -100,8 +101,8 @@ func (c *Config) LoopCount() int {
 func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, store: c.Store, settings: c.Settings, log: c.Log, now: c.Now,
-		registry: newRegistry(),
-		slow:     make(chan struct{}, offloadLimit),
+		registry: newRegistry(), conns: newConns(),
+		slow: make(chan struct{}, offloadLimit),
 	}
 	if s.now == nil {
 		s.now = time.Now

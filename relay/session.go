@@ -89,6 +89,7 @@ type session struct {
 	lists      []listing
 	resumed    bool              // lists of before the restart were taken up
 	thumb      *thumbnailRequest // nil: none is outstanding
+	adminChat  *adminChat        // nil: no administrator listens
 
 	size      *atomic.Int64 // bytes of history, for descriptions; any goroutine reads
 	resetBase int64         // size that the autoreset threshold counts from

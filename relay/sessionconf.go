@@ -27,16 +27,25 @@ func (s *session) sessionConf(st *seat, c frame.Command) error {
 // st is nil. Passwords are hashed off the loop first; requests are applied in
 // the order they came.
 func (s *session) configure(options map[string]any, st *seat) {
-	s.whenReady(func() { s.queueConf(options, st) })
+	s.whenReady(func() { s.queueConf(options, st, nil) })
 }
 
-func (s *session) queueConf(options map[string]any, st *seat) {
+// configureThen is configure for a server administrator; then runs on the loop
+// once the changes have been made.
+func (s *session) configureThen(options map[string]any, then func()) {
+	s.whenReady(func() { s.queueConf(options, nil, then) })
+}
+
+func (s *session) queueConf(options map[string]any, st *seat, then func()) {
 	s.slow(st, func(done func()) {
 		var hashes secrets
 		opword, password := frame.Str(options["opword"]), frame.Str(options["password"])
 		apply := func() {
 			if s.state != stateShutdown {
 				s.applyConf(options, st, hashes)
+				if then != nil {
+					then()
+				}
 			}
 			done()
 		}

@@ -23,10 +23,14 @@ import (
 
 // stream is a streamed reset.
 type stream struct {
-	st       *seat
-	fork     int64  // byte offset in the history behind the start messages
-	head     []byte // server state at the fork
-	heads    int    // messages in head
+	st    *seat
+	fork  int64  // byte offset in the history behind the start messages
+	head  []byte // server state at the fork
+	heads int    // messages in head
+	index int64  // of the history at the fork, messages
+	// unpacked bytes and messages so far; the unpacker's own are not for the loop.
+	unpacked int64
+	messages int
 	unpacker *unpacker
 	prepared bool // complete; waits for the switch
 }
@@ -75,7 +79,7 @@ func (s *session) startStream(st *seat, c frame.Command) error {
 	s.out.append(start, 2)
 	s.size.Store(s.hist.Log().Size())
 	head, heads := s.stateMessages()
-	s.stream = &stream{st: st, fork: s.hist.Log().Size(), head: head, heads: heads, unpacker: newUnpacker(st.id, s.limit())}
+	s.stream = &stream{st: st, fork: s.hist.Log().Size(), index: s.hist.LastIndex() + 1, head: head, heads: heads, unpacker: newUnpacker(st.id, s.limit())}
 	st.reset = resetStreaming
 	s.auto.deadline = s.now().Add(resetterTime)
 	s.event(serverlog.Info, serverlog.Status, nil,
@@ -109,6 +113,7 @@ func (s *session) resetStream(st *seat, chunk []byte) {
 				s.refuseChunk(st, unpackReason(err))
 				s.clearAutoreset(autoresetRetry)
 			default:
+				x.unpacked, x.messages = x.unpacker.size, x.unpacker.count
 				s.progress(st, false)
 			}
 			done()

@@ -20,35 +20,27 @@ type thumbnailRequest struct {
 	correlator string
 }
 
-// thumbnailOptions say what the picture should be like; zero values leave it
-// to the client.
-type thumbnailOptions struct {
-	maxWidth, maxHeight, quality int
-	format                       string
-	reason                       string // for the log
-}
-
 // requestThumbnail asks a member for a picture of the canvas. It reports false
 // if it cannot make one, or was asked already. An outstanding request to
 // somebody else is given up.
-func (s *session) requestThumbnail(st *seat, o thumbnailOptions) bool {
+func (s *session) requestThumbnail(st *seat, o ThumbnailOptions) bool {
 	if st.gone || !st.person.Thumbnail || s.thumb != nil && s.thumb.st == st {
 		return false
 	}
 	s.thumb = &thumbnailRequest{st, fmt.Sprintf("%x:%x", thumbnailCount.Add(1)-1, s.now().UnixMilli())}
 	line := "Thumbnail generation started (no reason given)"
-	if o.reason != "" {
-		line = "Thumbnail generation started, reason: " + o.reason
+	if o.Reason != "" {
+		line = "Thumbnail generation started, reason: " + o.Reason
 	}
 	s.event(serverlog.Info, serverlog.Status, st, line)
 	v := frame.Object{"type": "thumbnail", "correlator": s.thumb.correlator}
-	for key, n := range map[string]int{"maxWidth": o.maxWidth, "maxHeight": o.maxHeight, "quality": o.quality} {
+	for key, n := range map[string]int{"maxWidth": o.MaxWidth, "maxHeight": o.MaxHeight, "quality": o.Quality} {
 		if n > 0 {
 			v[key] = n
 		}
 	}
-	if o.format != "" {
-		v["format"] = o.format
+	if o.Format != "" {
+		v["format"] = o.Format
 	}
 	s.tell(st, v)
 	return true

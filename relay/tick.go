@@ -18,6 +18,7 @@ func (s *session) tick(now time.Time) {
 	}
 	s.checkStorage()
 	s.tickResets(now)
+	s.tickChat(now)
 	s.resumeListings()
 	if s.grown && now.Sub(s.statusAt) >= statusEvery {
 		s.sendStatus(false)

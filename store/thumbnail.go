@@ -91,6 +91,27 @@ func (h *History) Thumbnail() (data []byte, at time.Time, err error) {
 	return data, st.ModTime().UTC(), nil
 }
 
+// ThumbnailTime returns when the session's thumbnail was made (UTC), the zero
+// time if there is none. Like Thumbnail it blocks.
+func (h *History) ThumbnailTime() (time.Time, error) {
+	h.files.Lock()
+	defer h.files.Unlock()
+	if !h.HasFiles() {
+		if len(h.thumb.data) == 0 {
+			return time.Time{}, nil
+		}
+		return h.thumb.at, nil
+	}
+	st, err := h.store.o.FS.Stat(h.store.path(h.thumbnailName()))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("look at thumbnail: %w", err)
+	}
+	return st.ModTime().UTC(), nil
+}
+
 // readFile reads a whole file of at most limit bytes.
 func (s *Store) readFile(path string, limit int64) ([]byte, error) {
 	f, err := s.o.FS.OpenFile(path, os.O_RDONLY, 0)

@@ -69,6 +69,9 @@ const (
 // stays with login when they return an error. While Host or Join runs, login
 // neither reads nor writes.
 type Conn struct {
+	// ID names the connection for administrators, from accept to close
+	// (NextConnID); 0 in tests.
+	ID      uint64
 	Net     net.Conn // the socket: *net.TCPConn or another net.Conn without buffered bytes
 	Pipe    *Pipe    // non-nil: a finished TLS handshake over Net
 	Framing Framing
