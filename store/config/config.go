@@ -31,6 +31,7 @@ type File struct {
 	Problems []Problem
 
 	accounts map[string]int   // index in Accounts by name
+	ipBans   IPIndex          // of IPBans, by index
 	set      map[string]Value // in force, by canonical key
 	text     string           // whole content, to tell changes from touches
 }
@@ -114,48 +115,9 @@ func (f *File) Value(key string) (Value, bool) {
 }
 
 // MatchIP returns the 1-based number of the first IP ban that covers addr, or
-// 0 (configuration.md §13.1).
-func (f *File) MatchIP(addr netip.Addr) int {
-	for i := range f.IPBans {
-		if f.IPBans[i].Matches(addr) {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// Matches reports whether the ban covers addr. IPv4 and IPv4-mapped IPv6
-// addresses are the same.
-func (b *IPBan) Matches(addr netip.Addr) bool {
-	addr = addr.WithZone("")
-	if b.Addr.Is4() {
-		addr = addr.Unmap()
-		return addr.Is4() && covers(b.Addr, b.Prefix, addr)
-	}
-	if addr.Is4() {
-		addr = netip.AddrFrom16(addr.As16())
-	}
-	return addr.Is6() && covers(b.Addr, b.Prefix, addr)
-}
-
-// covers compares the leading bits of two addresses of the same family. A
-// mapped address counts as IPv6 here, which netip's own prefixes refuse.
-func covers(a netip.Addr, bits int, b netip.Addr) bool {
-	x, y := a.AsSlice(), b.AsSlice()
-	if bits == 0 {
-		bits = len(x) * 8
-	}
-	if bits < 0 || bits > len(x)*8 || len(x) != len(y) {
-		return false
-	}
-	whole, rest := bits/8, bits%8
-	for i := range whole {
-		if x[i] != y[i] {
-			return false
-		}
-	}
-	return rest == 0 || x[whole]>>(8-rest) == y[whole]>>(8-rest)
-}
+// 0 (configuration.md §13.1). IPv4 and IPv4-mapped IPv6 addresses are the
+// same.
+func (f *File) MatchIP(addr netip.Addr) int { return f.ipBans.First(addr, nil) + 1 }
 
 // MatchSystem returns the number and reaction of the first system ban on this
 // single system id, or 0.

@@ -121,12 +121,10 @@ func (p *parser) parseSetting(line string) {
 		return
 	}
 	problem := Problem{Key: name, Value: value}
-	for _, removed := range removedKeys {
-		if strings.EqualFold(name, removed) {
-			problem.What, problem.Cure = "no longer has an effect", "remove the line"
-			p.report(problem)
-			return
-		}
+	if removed(name) {
+		problem.What, problem.Cure = "no longer has an effect", "remove the line"
+		p.report(problem)
+		return
 	}
 	problem.What, problem.Cure, problem.Stops = "unknown setting", "remove the line", true
 	if best := nearest(name); best != "" {
@@ -201,6 +199,7 @@ func (p *parser) parseIPBan(line string) {
 		}
 	}
 	p.file.IPBans = append(p.file.IPBans, ban)
+	p.file.ipBans.Add(ban.Addr, ban.Prefix)
 }
 
 func (p *parser) parseUserBan(line string) {

@@ -9,7 +9,7 @@ import (
 // may expect.
 type Problem struct {
 	Path string
-	Line int // 1-based
+	Line int // 1-based; 0 = of no file
 	// Key and Value are the setting, or empty and the whole line elsewhere.
 	Key, Value string
 	What       string // what is wrong
@@ -18,13 +18,17 @@ type Problem struct {
 	Stops bool
 }
 
-// Error returns "FILE:LINE: KEY = VALUE: what; cure".
+// Error returns "FILE:LINE: KEY = VALUE: what; cure", for a problem of no file
+// without the first part.
 func (p *Problem) Error() string {
 	subject := fmt.Sprintf("%q", p.Value)
 	if p.Key != "" {
 		subject = fmt.Sprintf("%s = %s", p.Key, p.Value)
 	}
-	text := fmt.Sprintf("%s:%d: %s: %s", p.Path, p.Line, subject, p.What)
+	text := subject + ": " + p.What
+	if p.Line > 0 {
+		text = fmt.Sprintf("%s:%d: %s", p.Path, p.Line, text)
+	}
 	if p.Cure != "" {
 		text += "; " + p.Cure
 	}

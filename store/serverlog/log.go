@@ -40,6 +40,8 @@ type Log struct {
 	closing sync.Once
 	dropped atomic.Int64
 
+	sink atomic.Pointer[Sink]
+
 	mu       sync.Mutex // protects the rings; held for appends and copies only
 	all      ring
 	sessions map[string]*ring
@@ -63,6 +65,13 @@ func New(w io.Writer, format Format, now func() time.Time) *Log {
 	return l
 }
 
+// Sink takes entries elsewhere, for instance into a database. Put must not
+// wait, nor log.
+type Sink interface{ Put(e Entry) }
+
+// Attach hands all further entries to sink as well.
+func (l *Log) Attach(sink Sink) { l.sink.Store(&sink) }
+
 // Put logs e and returns it with its time set. A zero e.Time means now.
 func (l *Log) Put(e Entry) Entry {
 	if e.Time.IsZero() {
@@ -79,6 +88,9 @@ func (l *Log) Put(e Entry) Entry {
 		r.push(e)
 	}
 	l.mu.Unlock()
+	if sink := l.sink.Load(); sink != nil {
+		(*sink).Put(e)
+	}
 	select {
 	case l.queue <- e:
 	default:
