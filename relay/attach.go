@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 
+	"drawrelay/store"
 	"drawrelay/store/entry"
 	"drawrelay/store/serverlog"
 )
@@ -88,6 +89,45 @@ func (r *room) shardFor(k *link) *shard {
 func (r *room) current(st *seat) bool {
 	k, ok := st.link.(*link)
 	return ok && k.loop == r.loop && k.output == outputLive && k.cursor == k.target && k.cursor == k.log.Size()
+}
+
+// catchUp has the member count as catching up until it has been sent the
+// history as it is now.
+func (r *room) catchUp(st *seat) {
+	k, ok := st.link.(*link)
+	if !ok {
+		return
+	}
+	k.behind.Store(true)
+	l, end := r.log(), r.log().Size()
+	if k.loop == r.loop {
+		k.setGoal(l, end)
+	} else {
+		k.loop.do(func() { k.setGoal(l, end) })
+	}
+}
+
+func (r *room) catchingUp(st *seat) bool {
+	k, ok := st.link.(*link)
+	return ok && k.behind.Load()
+}
+
+// setGoal says what the member must have been sent to be done catching up.
+// Loop only.
+func (k *link) setGoal(l *store.Log, end int64) {
+	k.goalLog, k.goalEnd = l, end
+	if k.output == outputLive {
+		k.checkGoal()
+	}
+}
+
+// checkGoal notices that the member has caught up. The owner of the output
+// calls it.
+func (k *link) checkGoal() {
+	if k.goalLog == k.log && k.cursor >= k.goalEnd {
+		k.goalLog = nil
+		k.behind.Store(false)
+	}
 }
 
 // offload runs work off the loop and done on it.

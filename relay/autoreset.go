@@ -19,18 +19,23 @@ import (
  * 3. chooseResetter   the best one is asked to reset, by streaming if it can
  * 4. clearAutoreset   it is done, or failed and may be tried again later
  *
- * If the chosen one leaves, loses its rights or never begins, the next best is
- * asked at once.
+ * If the chosen one leaves, loses its rights, fails or falls silent, the next
+ * best is asked at once; when there is none, the operators are asked again
+ * after a pause. Members who are still catching up are never asked: their
+ * clients would ignore it, and could only reset to what they have so far.
  */
 
 const (
 	// queryTime is how long operators may take to answer.
 	queryTime = 3 * time.Second
 	// resetterTime is how long the chosen one may take to begin, and then
-	// between two pieces of a streamed image.
+	// between two pieces of an image.
 	resetterTime = 180 * time.Second
 	// autoresetRetry is the pause after a failed attempt.
 	autoresetRetry = 30 * time.Second
+	// catchupRetry is how often it is looked whether somebody has caught up
+	// who can reset.
+	catchupRetry = time.Second
 )
 
 // autoresetStatus is how far an autoreset is.
@@ -55,6 +60,7 @@ type autoreset struct {
 	chosen     *seat       // was asked to reset
 	deadline   time.Time   // when the status is given up; zero: never
 	retryAt    time.Time   // no query before
+	postponed  bool        // a query is due, but all who could reset are catching up
 }
 
 // candidate is an operator that can reset.
@@ -89,28 +95,62 @@ func (s *session) checkAutoreset() {
 	if s.auto.status != autoresetNone || s.state != stateRunning || s.replacing {
 		return
 	}
-	if t := s.threshold(); t > 0 && s.hist.Log().Size() > t && !s.now().Before(s.auto.retryAt) {
+	t := s.threshold()
+	if t <= 0 || s.hist.Log().Size() <= t {
+		return
+	}
+	now := s.now()
+	switch {
+	case now.Before(s.auto.retryAt):
+	case s.resettersCatchUp():
+		s.auto.postponed, s.auto.retryAt = true, now.Add(catchupRetry)
+	default:
 		s.queryAutoreset(t)
 	}
+}
+
+// canReset reports whether the member may be asked to reset, once it has
+// caught up (session.md §16.2).
+func canReset(st *seat) bool {
+	return st.operator() && !st.person.Ghost() && !st.person.Incompatible
+}
+
+// resettersCatchUp reports whether all who could reset are still catching up.
+func (s *session) resettersCatchUp() bool {
+	some := false
+	for _, st := range s.seats {
+		if canReset(st) {
+			if !s.out.catchingUp(st) {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
 }
 
 // queryAutoreset asks the operators whether they can reset.
 func (s *session) queryAutoreset(threshold int64) {
 	now := s.now()
 	s.auto.status = autoresetQueried
-	s.auto.payload = fmt.Sprintf("1:%d:%d", autoresetCount.Add(1)-1, now.UnixMilli())
-	s.auto.candidates = nil
+	s.auto.payload = s.newPayload()
+	s.auto.candidates, s.auto.postponed = nil, false
 	s.auto.deadline = now.Add(queryTime)
 	s.event(serverlog.Info, serverlog.Status, nil, fmt.Sprintf("Autoreset threshold (%s, effectively %s) reached.",
 		formatSize(s.hist.AutoReset()), formatSize(threshold)))
 	s.tellAll(frame.Object{"type": "sizelimit", "size": s.hist.Log().Size(), "maxSize": threshold})
 	for _, st := range s.seats {
 		st.reset = 0
-		if st.operator() && !st.person.Ghost() && !st.person.Incompatible {
+		if canReset(st) && !s.out.catchingUp(st) {
 			st.reset = resetQueried
 			s.tell(st, frame.Object{"type": "autoreset", "maxSize": s.limit(), "query": true, "payload": s.auto.payload})
 		}
 	}
+}
+
+// newPayload returns a text that tells a query or a request from all others.
+func (s *session) newPayload() string {
+	return fmt.Sprintf("1:%d:%d", autoresetCount.Add(1)-1, s.now().UnixMilli())
 }
 
 // readyToReset is an operator's answer to the query.
@@ -237,17 +277,16 @@ func (s *session) requestReset(c *candidate) {
 	s.tell(c.st, v)
 }
 
-// nextResetter gives up on the chosen one.
+// nextResetter follows the failure of the chosen one: the next best candidate
+// is asked at once, under a correlator of its own. With none left the
+// operators are asked again after a pause.
 func (s *session) nextResetter() {
-	if s.auto.chosen != nil {
-		s.auto.chosen.reset = 0
-		s.auto.chosen = nil
+	candidates := s.auto.candidates
+	s.clearAutoreset(autoresetRetry)
+	if len(candidates) > 0 {
+		s.auto.candidates, s.auto.payload = candidates, s.newPayload()
+		s.chooseResetter()
 	}
-	if len(s.auto.candidates) == 0 {
-		s.clearAutoreset(autoresetRetry)
-		return
-	}
-	s.chooseResetter()
 }
 
 // clearAutoreset forgets everything arranged for an autoreset, also an image
@@ -276,7 +315,7 @@ func (s *session) withdraw(st *seat, how string) {
 		s.dropStream()
 		s.event(serverlog.Warn, serverlog.Status, nil, fmt.Sprintf("User %d %s while streaming autoreset", st.id, how))
 		s.progress(st, true)
-		s.clearAutoreset(autoresetRetry)
+		s.nextResetter()
 	case s.auto.chosen == st:
 		s.nextResetter()
 	}
@@ -285,6 +324,14 @@ func (s *session) withdraw(st *seat, how string) {
 
 // tickResets ends waits that have taken too long.
 func (s *session) tickResets(now time.Time) {
+	if up := s.initSeat; s.state == stateReset && up != nil && now.Unix()-up.lastActive >= int64(resetterTime/time.Second) {
+		// What it sends later must not be taken for drawing.
+		s.dismiss(up, frame.ReasonError, "Reset took too long", fmt.Sprintf("silent for %v", resetterTime))
+		return
+	}
+	if s.auto.postponed {
+		s.checkAutoreset()
+	}
 	if s.auto.deadline.IsZero() || now.Before(s.auto.deadline) {
 		return
 	}
@@ -297,8 +344,6 @@ func (s *session) tickResets(now time.Time) {
 	case autoresetRequested:
 		if s.stream != nil && !s.stream.prepared {
 			s.progress(s.stream.st, true)
-			s.clearAutoreset(autoresetRetry)
-			return
 		}
 		s.nextResetter()
 	}

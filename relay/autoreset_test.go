@@ -243,6 +243,164 @@ func TestRulesAutoresetPassesOn(t *testing.T) {
 	}
 }
 
+// style-and-wishes.md A.11: who has begun and fails, in any way, is followed by
+// the next candidate at once too; session.md §16.6, §17.3, §17.4, §17.7.
+func TestRulesResetterFails(t *testing.T) {
+	upload := func(w *world, c *seat) {
+		w.cmd(c, "reset-session", nil, nil)
+		w.draw(c, "part of the image")
+	}
+	stream := func(w *world, c *seat) {
+		w.cmd(c, "stream-reset-start", []any{w.s.auto.payload}, nil)
+		w.send(c, frame.TypeResetStream, 0, string(compressed(msg(136, "x"))[:5]))
+	}
+	tests := []struct {
+		name       string
+		begin, end func(w *world, c *seat)
+	}{
+		{"stream: leaves", stream, func(w *world, c *seat) { w.leave(c) }},
+		{"stream: de-opped", stream, func(w *world, c *seat) { w.send(w.host, frame.TypeSessionOwner, 0, ids(w.s.seats[2].id)) }},
+		{"stream: bad piece", func(w *world, c *seat) { w.cmd(c, "stream-reset-start", []any{w.s.auto.payload}, nil) },
+			func(w *world, c *seat) { w.send(c, frame.TypeResetStream, 0, "junk") }},
+		{"stream: bad count", stream, func(w *world, c *seat) { w.cmd(c, "stream-reset-finish", []any{7}, nil) }},
+		{"stream: aborts", stream, func(w *world, c *seat) { w.cmd(c, "stream-reset-abort", nil, nil) }},
+		{"stream: silent", stream, func(w *world, c *seat) { w.advance(resetterTime + time.Second) }},
+		{"stream: wrong correlator", func(*world, *seat) {}, func(w *world, c *seat) { w.cmd(c, "stream-reset-start", []any{"x"}, nil) }},
+		{"stream: no space", func(*world, *seat) {}, func(w *world, c *seat) {
+			w.change(func(s *settings.Settings) { s.SessionSizeLimit = w.s.hist.Log().Size() })
+			w.cmd(c, "stream-reset-start", []any{w.s.auto.payload}, nil)
+		}},
+		{"upload: leaves", upload, func(w *world, c *seat) { w.leave(c) }},
+		{"upload: de-opped", upload, func(w *world, c *seat) { w.send(w.host, frame.TypeSessionOwner, 0, ids(w.s.seats[2].id)) }},
+		{"upload: cancels", upload, func(w *world, c *seat) { w.cmd(c, "init-cancel", nil, nil) }},
+		{"upload: empty", upload, func(w *world, c *seat) {
+			w.cmd(c, "init-begin", nil, nil)
+			w.cmd(c, "init-complete", nil, nil)
+		}},
+		{"upload: too large", upload, func(w *world, c *seat) {
+			for !c.gone {
+				w.draw(c, strings.Repeat("x", 60000))
+			}
+		}},
+		{"upload: silent", upload, func(w *world, c *seat) { w.advance(resetterTime + time.Second) }},
+		{"upload: disk", upload, func(w *world, c *seat) {
+			w.out.fails = fmt.Errorf("disk full")
+			w.cmd(c, "init-complete", nil, nil)
+		}},
+	}
+	for _, tt := range tests {
+		w := open(t, small()...)
+		o, p := w.join(person("op")), w.join(person("pop"))
+		w.send(w.host, frame.TypeSessionOwner, 0, ids(o.id, p.id))
+		w.fill(w.host)
+		w.ready(w.host, "os", "ios")
+		if strings.HasPrefix(tt.name, "stream") {
+			w.ready(o, stream1...)
+		} else {
+			w.ready(o, "os", "linux")
+		}
+		w.ready(p)
+		first := request(o, 0)
+		if first == nil {
+			t.Fatalf("%s: not the best one", tt.name)
+		}
+		tt.begin(w, o)
+		equal(t, tt.name+": not yet", request(p, 0) == nil, true)
+		tt.end(w, o)
+		equal(t, tt.name+": the session goes on", []any{w.s.state, w.s.stream == nil, o.reset}, []any{stateRunning, true, 0})
+		if request(p, 0) == nil {
+			t.Errorf("%s: the next one is not asked", tt.name)
+			continue
+		}
+		// With nobody left it pauses, then all are asked again.
+		w.leave(p)
+		equal(t, tt.name+": the last one", request(w.host, 0) != nil, true)
+		w.cmd(w.host, "reset-session", nil, nil)
+		from := mark(w.host)
+		w.cmd(w.host, "init-cancel", nil, nil)
+		w.out.fails = nil
+		w.change(func(s *settings.Settings) { s.SessionSizeLimit = 1 << 20 })
+		w.draw(w.host, "x")
+		equal(t, tt.name+": pause", []any{query(w.host, from), request(w.host, from) == nil}, []any{"", true})
+		w.advance(autoresetRetry)
+		w.draw(w.host, "x")
+		equal(t, tt.name+": again", query(w.host, from) != "", true)
+	}
+}
+
+// The next one streams under a correlator of its own: the first one's client
+// must not begin again when the second one's start goes by.
+func TestRulesResetterCorrelator(t *testing.T) {
+	w := open(t, small()...)
+	o := w.join(person("op"))
+	w.send(w.host, frame.TypeSessionOwner, 0, ids(o.id))
+	w.fill(w.host)
+	w.ready(w.host, stream1...)
+	w.ready(o, stream1...)
+	first := request(w.host, 0)["correlator"]
+	w.cmd(w.host, "stream-reset-start", []any{first}, nil)
+	w.cmd(w.host, "stream-reset-abort", nil, nil)
+	second := request(o, 0)["correlator"]
+	if second == nil || second == first {
+		t.Fatalf("correlators %v and %v", first, second)
+	}
+	w.cmd(o, "stream-reset-start", []any{second}, nil)
+	from := mark(o)
+	w.send(o, frame.TypeResetStream, 0, string(compressed(msg(136, "image"))))
+	w.cmd(o, "stream-reset-finish", []any{1}, nil)
+	equal(t, "errors", errorsSince(o, 0), []string{})
+	equal(t, "progress", progress(o, from), "next")
+	equal(t, "resolved", string(w.history()[3].Body), "image")
+}
+
+// Nobody who is still catching up is asked, nor can offer itself; a query that
+// nobody else could answer waits (issue; style-and-wishes.md A.11).
+func TestRulesAutoresetCatchingUp(t *testing.T) {
+	w := open(t, small()...)
+	w.s.hist.SetAuthOp("internal:late", true)
+	w.out.lag = true
+	late := w.join(person("late", registered))
+	equal(t, "operator", late.operator(), true)
+	from := mark(late)
+	w.fill(w.host)
+	equal(t, "who is here is asked", query(w.host, 0) != "", true)
+	equal(t, "who catches up is not", query(late, 0), "")
+	w.ready(late, stream1...)
+	labelsEqual(t, "nor can it offer itself", ofKind(since(late, from), "log")[1:],
+		fmt.Sprintf("log User %d responded to an autoreset request without being in query state", late.id))
+	w.ready(w.host, "os", "ios")
+	equal(t, "the other one is chosen at once", request(w.host, 0) != nil, true)
+
+	// Alone, it is asked when it has arrived.
+	w = open(t, small()...)
+	w.s.hist.SetAuthOp("internal:late", true)
+	w.out.lag = true
+	late = w.join(person("late", registered))
+	w.leave(w.host)
+	bob := w.join(person("bob"))
+	from = mark(bob)
+	w.fill(bob)
+	w.advance(time.Minute)
+	labelsEqual(t, "nothing is said meanwhile", ofKind(since(bob, from), "log"))
+	equal(t, "not asked", query(late, 0), "")
+	w.out.lag = false
+	w.advance(2 * time.Second)
+	equal(t, "asked then", query(late, 0) != "", true)
+
+	// After a reset everybody catches up with it first.
+	w = open(t, small()...)
+	w.cmd(w.host, "reset-session", nil, nil)
+	w.draw(w.host, "image")
+	w.out.lag = true
+	w.cmd(w.host, "init-complete", nil, nil)
+	w.fill(w.host)
+	w.advance(5 * time.Second)
+	equal(t, "after a reset", query(w.host, 0), "")
+	w.out.lag = false
+	w.advance(2 * time.Second)
+	equal(t, "after a reset", query(w.host, 0) != "", true)
+}
+
 // A candidate that leaves before the choice is not chosen.
 func TestRulesCandidateLeaves(t *testing.T) {
 	w := open(t, small()...)

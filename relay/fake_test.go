@@ -32,6 +32,7 @@ type fakeLink struct {
 	out    *fakeOutlet
 	seat   *seat
 	pos    int // bytes of history it has been sent
+	goal   int // it is catching up before
 	got    []heard
 	closed bool
 
@@ -138,7 +139,9 @@ func (o *fakeOutlet) broadcast(frames []byte, keep func(*seat) bool) {
 func (o *fakeOutlet) setRunning(running bool)     { o.running = running }
 func (o *fakeOutlet) pause(st *seat, paused bool) { o.paused = append(o.paused, paused) }
 
-func (o *fakeOutlet) current(st *seat) bool { return st.link.(*fakeLink).pos == len(o.all) }
+func (o *fakeOutlet) current(st *seat) bool    { return st.link.(*fakeLink).pos == len(o.all) }
+func (o *fakeOutlet) catchUp(st *seat)         { st.link.(*fakeLink).goal = len(o.all) }
+func (o *fakeOutlet) catchingUp(st *seat) bool { k := st.link.(*fakeLink); return k.pos < k.goal }
 func (o *fakeOutlet) skipToEnd(st *seat) {
 	k := st.link.(*fakeLink)
 	k.pos = len(o.all)
@@ -202,12 +205,13 @@ func (o *fakeOutlet) replace(image [][]byte, n int, from int64, done func(error)
 		for _, k := range o.links() {
 			switch {
 			case from == startOver:
-				k.pos = 0
+				k.pos, k.goal = 0, 0
 				k.base, k.start = len(k.got), 0
 			case k.pos < int(from):
 				o.t.Error("the fake cannot serve members who lag behind the fork")
 			default:
 				k.pos += len(flat) - int(from)
+				k.goal += len(flat) - int(from)
 				k.base, k.start = len(k.got), k.pos
 			}
 		}

@@ -174,6 +174,7 @@ func (s *session) startCatchup(st *seat) {
 	} else {
 		key = -1
 	}
+	s.out.catchUp(st)
 	have := s.hist.FirstIndex
 	if st.skip > 0 {
 		have += st.skip - 1

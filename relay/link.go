@@ -101,6 +101,9 @@ type link struct {
 	nexts    []nextLog   // logs to go on with, in order, after resets
 	directs  []*buffer   // direct messages; the first may be partly sent
 	skip     int64       // messages after cursor that the member has already
+	goalLog  *store.Log  // what the member must have been sent to have caught up, nil: it has
+	goalEnd  int64       // as far as this
+	behind   atomic.Bool // has not caught up; any goroutine reads
 	sent     int         // bytes sent of the first direct message
 	direct   int         // bytes in directs
 	cipher   *buffer     // encrypted but not sent
@@ -293,6 +296,9 @@ func (k *link) send(due view) {
 // with history. ok is false if an I/O worker has taken over.
 func (k *link) plan(due view) (v [][]byte, history bool, total int, ok bool) {
 	to := k.limit(due)
+	if k.goalLog != nil {
+		k.checkGoal()
+	}
 	v = k.loop.vectors[:0]
 	if k.cursor < k.target {
 		span, end, in := k.shard.vectors(k.log, k.cursor, k.target)

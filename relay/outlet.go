@@ -23,6 +23,11 @@ type outlet interface {
 	// current reports whether a direct message queued for the member now would
 	// reach it after the newest message of the history.
 	current(s *seat) bool
+	// catchUp has a member count as catching up until it has been sent the
+	// history as it is now.
+	catchUp(s *seat)
+	// catchingUp reports whether a member counts as catching up.
+	catchingUp(s *seat) bool
 	// skipToEnd moves a member's position to the end of the history, so that
 	// it is not sent what is there already.
 	skipToEnd(s *seat)

@@ -35,6 +35,10 @@ func (k *link) limit(due view) int64 {
 		if n.at != startOver && k.cursor < n.at {
 			return n.at
 		}
+		if k.goalLog == k.log && n.at != startOver {
+			k.goalLog = n.log
+			k.goalEnd += n.base - n.at
+		}
 		_ = k.log.Release() // an old history that cannot be closed hurts nobody
 		k.log, k.skip = n.log, 0
 		if n.at == startOver {

@@ -27,9 +27,14 @@ func (s *session) resetSession(st *seat, c frame.Command) error {
 	if s.state != stateRunning || s.replacing {
 		return errors.New("Unable to reset in this state")
 	}
+	var others []candidate // who else is ready, should this one fail
+	if st == s.auto.chosen {
+		others = s.auto.candidates
+	}
 	s.initSeat = st
 	s.image, s.imageCount, s.imageRoles = nil, 0, false
 	s.setState(stateReset)
+	s.auto.candidates = others
 	s.out.setRunning(false)
 	s.out.publish()
 	name := st.person.Name
@@ -93,13 +98,17 @@ func (s *session) cancelReset() {
 	s.keepHistory(resetCancelled())
 }
 
-// keepHistory ends a reset without a new history; why is for everybody. Roles
-// that the image has changed are brought into the old one.
+// keepHistory ends a reset without a new history; why is for everybody. If it
+// was an autoreset, the next candidate is asked. Roles that the image has
+// changed are brought into the old history.
 func (s *session) keepHistory(why frame.Object) {
 	s.initSeat = nil
 	s.image, s.imageCount = nil, 0
+	candidates := s.auto.candidates
 	s.run()
 	s.tellAll(why)
+	s.auto.candidates = candidates
+	s.nextResetter()
 	if s.imageRoles {
 		s.imageRoles = false
 		s.announceOps()
@@ -151,6 +160,9 @@ func (s *session) replaced(err error) {
 	s.tellAll(frame.Object{"type": "status", "size": s.hist.Log().Size()})
 	s.statusAt = s.now()
 	s.keep(s.caughtup(0, true))
+	for _, st := range s.seats {
+		s.out.catchUp(st)
+	}
 	s.announceConf()
 	s.run()
 	s.thaw()

@@ -59,11 +59,11 @@ func (s *session) startStream(st *seat, c frame.Command) error {
 		return errors.New("invalid user")
 	case st.person.Ghost():
 		refuse(serverlog.RuleBreak, "but isn't an operator")
-		s.clearAutoreset(autoresetRetry)
+		s.nextResetter()
 		return errors.New("invalid user")
 	case frame.Str(c.Args[0]) != s.auto.payload:
 		refuse(serverlog.RuleBreak, "with a correlator not matching payload")
-		s.clearAutoreset(autoresetRetry)
+		s.nextResetter()
 		return errors.New("invalid correlator")
 	case s.stream != nil:
 		refuse(serverlog.Status, "but it's already started")
@@ -73,7 +73,7 @@ func (s *session) startStream(st *seat, c frame.Command) error {
 	start, _ = frame.AppendReply(start, st.id, frame.Object{"type": "sstart", "correlator": s.auto.payload})
 	if !s.fits(len(start)) {
 		refuse(serverlog.Status, "but "+reasonOutOfSpace)
-		s.clearAutoreset(autoresetRetry)
+		s.nextResetter()
 		return errors.New("out of space")
 	}
 	s.out.append(start, 2)
@@ -111,7 +111,7 @@ func (s *session) resetStream(st *seat, chunk []byte) {
 			case err != nil:
 				s.dropStream()
 				s.refuseChunk(st, unpackReason(err))
-				s.clearAutoreset(autoresetRetry)
+				s.nextResetter()
 			default:
 				x.unpacked, x.messages = x.unpacker.size, x.unpacker.count
 				s.progress(st, false)
@@ -184,7 +184,7 @@ func (s *session) finishStream(st *seat, c frame.Command) error {
 				s.commandError(st, c.Name, answer)
 				if s.stream == x {
 					s.dropStream()
-					s.clearAutoreset(autoresetRetry)
+					s.nextResetter()
 				}
 			} else {
 				s.resolveStream(x)
@@ -214,7 +214,7 @@ func (s *session) abortStream(st *seat, c frame.Command) error {
 	}
 	s.dropStream()
 	s.event(serverlog.Info, serverlog.Status, nil, fmt.Sprintf("User %d aborted stream reset", st.id))
-	s.clearAutoreset(autoresetRetry)
+	s.nextResetter()
 	return nil
 }
 
