@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"drawrelay/store/entry"
+	"drawrelay/store/namefilter"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -61,7 +62,7 @@ type Server struct {
 	cfg    Config
 	limits limits
 	hashes *hashPool
-	names  nameFilter
+	names  namefilter.Filter
 	// attempts remembers wrong passwords across connections.
 	attempts attempts
 	slots    chan struct{} // one per TLS handshake that may compute

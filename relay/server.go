@@ -20,6 +20,7 @@ import (
 	"drawrelay/frame"
 	"drawrelay/store"
 	"drawrelay/store/entry"
+	"drawrelay/store/namefilter"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -78,7 +79,8 @@ type Server struct {
 	conns    *conns
 	slow     chan struct{} // places for offloaded tasks
 	finished sync.WaitGroup
-	steps    sync.WaitGroup // parts of replacements whose outcome a loop has not taken yet
+	steps    sync.WaitGroup    // parts of replacements whose outcome a loop has not taken yet
+	names    namefilter.Filter // of titles
 	panics   atomic.Int64
 	stopping atomic.Bool
 	stopOnce sync.Once
@@ -189,7 +191,7 @@ func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*
 		defer r.rescue()
 		env := sessionEnv{
 			hist: h, settings: s.settings, log: s.log, out: r, now: l.time,
-			cryptKey: s.config.CryptKey, listings: s.config.Listings,
+			cryptKey: s.config.CryptKey, listings: s.config.Listings, names: &s.names,
 		}
 		if s.config.Reporter != nil {
 			env.report = r.report

@@ -10,6 +10,7 @@ import (
 	"drawrelay/frame"
 	"drawrelay/store"
 	"drawrelay/store/entry"
+	"drawrelay/store/namefilter"
 	"drawrelay/store/password"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
@@ -63,6 +64,8 @@ type sessionEnv struct {
 	// off the loop.
 	hash  func(password string) (string, error)
 	check func(stored, password string) bool
+	// names is shared by all sessions, one of its own if nil.
+	names *namefilter.Filter
 }
 
 // session is the state of one session and its rules.
@@ -118,6 +121,9 @@ func newSession(env sessionEnv) *session {
 	}
 	if env.check == nil {
 		env.check = password.Check
+	}
+	if env.names == nil {
+		env.names = new(namefilter.Filter)
 	}
 	if env.rand == nil {
 		env.rand = rand.Reader

@@ -39,23 +39,28 @@ func (s *session) configureThen(options map[string]any, then func()) {
 func (s *session) queueConf(options map[string]any, st *seat, then func()) {
 	s.slow(st, func(done func()) {
 		var hashes secrets
+		var forbidden forbiddenTitles
+		check := s.titleCheck(options, st)
 		opword, password := frame.Str(options["opword"]), frame.Str(options["password"])
 		apply := func() {
 			if s.state != stateShutdown {
-				s.applyConf(options, st, hashes)
+				s.applyConf(options, st, hashes, forbidden)
 				if then != nil {
 					then()
 				}
 			}
 			done()
 		}
-		if opword == "" && password == "" {
+		if opword == "" && password == "" && check == nil {
 			apply()
 			return
 		}
 		s.offload(func() {
 			hashes.opword, hashes.opwordErr = s.hashText(opword)
 			hashes.password, hashes.passwordErr = s.hashText(password)
+			if check != nil {
+				forbidden = check()
+			}
 		}, apply)
 	})
 }
@@ -80,7 +85,9 @@ type confChange struct {
 	options map[string]any
 	by      *seat // nil: a server administrator
 	hashes  secrets
-	done    []string // log fragments, in order
+	// forbidden was found out before the request was applied.
+	forbidden forbiddenTitles
+	done      []string // log fragments, in order
 
 	webDone     bool // allowWeb was in the request, from somebody who may
 	password    bool // the password was set
@@ -88,8 +95,8 @@ type confChange struct {
 }
 
 // applyConf applies a request option by option, in the order of commands.md §9.
-func (s *session) applyConf(options map[string]any, by *seat, hashes secrets) {
-	c := &confChange{s: s, set: s.settings.Get(), options: options, by: by, hashes: hashes}
+func (s *session) applyConf(options map[string]any, by *seat, hashes secrets, forbidden forbiddenTitles) {
+	c := &confChange{s: s, set: s.settings.Get(), options: options, by: by, hashes: hashes, forbidden: forbidden}
 	c.closed()
 	c.authOnly()
 	c.persistent()
@@ -175,8 +182,8 @@ func (c *confChange) persistent() {
 func (c *confChange) titles() {
 	s := c.s
 	auto, _ := c.has("autotitle")
-	if v, ok := c.options["founder"].(string); ok && c.admin() && cleanText(v) != "" {
-		s.hist.SetFounder(cutUTF16(cleanText(v), titleUnits))
+	if founder, ok := newFounder(c.options, c.by); ok {
+		s.hist.SetFounder(founder)
 		c.did("changed founder")
 		auto = auto || s.flag(store.AutoTitle)
 	}
@@ -184,12 +191,11 @@ func (c *confChange) titles() {
 		c.autoTitle("")
 		return
 	}
-	v, ok := c.options["title"]
-	if !ok {
+	if _, ok := c.options["title"]; !ok {
 		return
 	}
-	title := cutUTF16(cleanText(frame.Str(v)), titleUnits)
-	if !c.admin() && forbiddenName(c.set, title) {
+	title := wantedTitle(c.options)
+	if !c.admin() && c.forbidden.title {
 		s.event(serverlog.Warn, serverlog.RuleBreak, c.by, "Attempt to set forbidden name '"+title+"'")
 		if !s.flag(store.AutoTitle) {
 			c.autoTitle(" due to forbidden title")
@@ -209,8 +215,8 @@ func (c *confChange) titles() {
 // autoTitle makes the title from the founder's name.
 func (c *confChange) autoTitle(why string) {
 	s := c.s
-	title := cutUTF16(s.hist.Founder()+" Drawpile", titleUnits)
-	if forbiddenName(c.set, title) {
+	title := automaticTitle(s.hist.Founder())
+	if c.forbidden.auto {
 		title = "Drawpile"
 	}
 	had := s.flag(store.AutoTitle)
