@@ -12,8 +12,8 @@ type registry struct {
 	rooms    map[string]*room
 	aliases  map[string]*room
 	order    []*room
-	reserved int                 // hosts whose session is being created
-	names    map[string]struct{} // aliases reserved by them
+	reserved int                      // sessions that are being created
+	names    map[string]chan struct{} // aliases reserved by them, closed when given back
 	watchers map[int]func(string, *entry.Session)
 	next     int
 }
@@ -22,7 +22,7 @@ func newRegistry() *registry {
 	return &registry{
 		rooms:    make(map[string]*room),
 		aliases:  make(map[string]*room),
-		names:    make(map[string]struct{}),
+		names:    make(map[string]chan struct{}),
 		watchers: make(map[int]func(string, *entry.Session)),
 	}
 }
@@ -39,7 +39,7 @@ func (g *registry) reserve(alias string, limit int) error {
 		if _, ok := g.names[alias]; ok || g.findLocked(alias) != nil {
 			return entry.ErrIDInUse
 		}
-		g.names[alias] = struct{}{}
+		g.names[alias] = make(chan struct{})
 	}
 	g.reserved++
 	return nil
@@ -50,7 +50,27 @@ func (g *registry) unreserve(alias string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.reserved--
-	delete(g.names, alias)
+	if done := g.names[alias]; done != nil {
+		delete(g.names, alias)
+		close(done)
+	}
+}
+
+// reserveName books an alias for a session that may be created whatever the
+// limit. If it is live already, the room is returned; if somebody else is about
+// to create it, a channel to wait for.
+func (g *registry) reserveName(alias string) (live *room, wait <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r := g.findLocked(alias); r != nil {
+		return r, nil
+	}
+	if done := g.names[alias]; done != nil {
+		return nil, done
+	}
+	g.names[alias] = make(chan struct{})
+	g.reserved++
+	return nil, nil
 }
 
 // add makes a room findable. Its description must be set.

@@ -26,9 +26,21 @@ func (h *History) Remove() {
 	if !h.HasFiles() {
 		return
 	}
+	h.remove(h.store.archives(h.archive))
+}
+
+// Discard deletes a session that has not come to be, whatever the archive mode
+// says. Otherwise it is like Remove.
+func (h *History) Discard() {
+	h.closing.Do(func() { h.closed = h.close(false) })
+	if h.HasFiles() {
+		h.remove(false)
+	}
+}
+
+func (h *History) remove(archive bool) {
 	h.files.Lock()
 	defer h.files.Unlock()
-	archive := h.store.archives(h.archive)
 	if !h.store.retire(h.ID, h.journalFile, archive) {
 		// The journal still names the recording: keep what it names.
 		return

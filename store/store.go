@@ -118,6 +118,7 @@ func (s *Store) Close() error {
 
 // Create describes a new session.
 type Create struct {
+	ID           string // of NewID; empty: a new one
 	Alias        string // may be empty
 	Founder      string
 	Version      frame.Version
@@ -128,15 +129,25 @@ type Create struct {
 	Flags        Flags // of hosting; NSFM is added with ForceNSFM
 }
 
-// Create makes a session with a new id and, with a folder, its files. It
+// NewID makes an id for a session. Any goroutine.
+func (s *Store) NewID() (string, error) {
+	id, err := newULID(s.o.Now(), &s.rand)
+	if err != nil {
+		return "", err
+	}
+	return id.String(), nil
+}
+
+// Create makes a session and, with a folder, its files. It
 // blocks on the disk; any goroutine. On an error nothing is left behind.
 func (s *Store) Create(c Create) (*History, error) {
-	now := s.o.Now()
-	id, err := newULID(now, &s.rand)
-	if err != nil {
-		return nil, err
+	if c.ID == "" {
+		var err error
+		if c.ID, err = s.NewID(); err != nil {
+			return nil, err
+		}
 	}
-	h := newHistory(s, id.String(), now)
+	h := newHistory(s, c.ID, s.o.Now())
 	h.Alias = trim(blank(c.Alias))
 	h.Version = c.Version.String()
 	h.StartStamp = s.stamp()

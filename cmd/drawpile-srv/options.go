@@ -50,7 +50,7 @@ var table = []option{
 	{name: "database", short: 'd', arg: "file", help: "configuration database", later: "the configuration database"},
 	{name: "config", short: 'c', arg: "file", help: "configuration file"},
 	{name: "sessions", short: 's', arg: "folder", help: "keep sessions in files there (default: in memory)"},
-	{name: "templates", short: 't', arg: "folder", help: "session templates", later: "session templates"},
+	{name: "templates", short: 't', arg: "folder", help: "offer the recordings there as sessions to join"},
 	{name: "extauth", arg: "url", help: "external authentication server; the setting extauth switches it on"},
 	{name: "crypt-key", arg: "base64", help: "key for the encrypted export of session bans"},
 	{name: "generate-crypt-key", help: "print a key for --crypt-key"},
@@ -90,6 +90,7 @@ type options struct {
 
 	config    string
 	sessions  string // empty = in memory
+	templates string // folder, empty = none
 	lingering bool   // --data without a configuration file
 	cryptKey  []byte // nil = none
 
@@ -113,7 +114,7 @@ func parseOptions(args []string) (*options, error) {
 	}
 	o := &options{
 		help: g.has("help") || g.has("help-all"), version: g.has("version"), generateKey: g.has("generate-crypt-key"),
-		port: defaultPort, localHost: g["local-host"], config: g["config"], sessions: g["sessions"],
+		port: defaultPort, localHost: g["local-host"], config: g["config"], sessions: g["sessions"], templates: g["templates"],
 		keyAlgorithm: "guess", transport: "auto", syncInterval: store.DefaultSyncInterval,
 	}
 	if o.help || o.version {
@@ -229,7 +230,7 @@ func checkExtAuth(value string) error {
 }
 
 func (o *options) checkStore(g given) error {
-	for _, name := range []string{"config", "sessions", "data"} {
+	for _, name := range []string{"config", "sessions", "templates", "data"} {
 		if g.has(name) && g[name] == "" {
 			return fmt.Errorf("--%s: write a path", name)
 		}

@@ -12,6 +12,7 @@ import (
 	"drawrelay/store/keypair"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
+	"drawrelay/store/template"
 )
 
 // pollInterval is how often files are looked at when nobody asks
@@ -26,6 +27,8 @@ type reloader struct {
 	pair     *keypair.Pair // nil = no TLS
 	options  *options      // immutable
 	now      func() time.Time
+	// templates are set before run, nil = none.
+	templates *template.Folder
 
 	file atomic.Pointer[config.File] // in force, never nil
 
@@ -93,6 +96,9 @@ func (r *reloader) check() {
 func (r *reloader) checkAll() {
 	r.check()
 	r.checkPair()
+	if r.templates != nil {
+		r.templates.Look()
+	}
 }
 
 func (r *reloader) checkPair() {

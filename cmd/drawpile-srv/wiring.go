@@ -36,18 +36,20 @@ const (
 
 // process is a running server.
 type process struct {
-	log      *serverlog.Log
-	stderr   io.Writer
-	store    *store.Store
-	lock     *dirlock.Lock // nil = sessions in memory
-	relay    *relay.Server
-	login    *login.Server
-	reloader *reloader
-	profiles io.Closer // nil = no profiles
-	sockets  *sockets
-	doors    []*door // one per port that clients come through
-	service  *service
-	quit     chan struct{}
+	log    *serverlog.Log
+	stderr io.Writer
+	store  *store.Store
+	lock   *dirlock.Lock // nil = sessions in memory
+	relay  *relay.Server
+	login  *login.Server
+	// templates are nil without --templates.
+	templates *templates
+	reloader  *reloader
+	profiles  io.Closer // nil = no profiles
+	sockets   *sockets
+	doors     []*door // one per port that clients come through
+	service   *service
+	quit      chan struct{}
 }
 
 // start brings a server up in the order of configuration.md §2.3. What has been
@@ -137,6 +139,9 @@ func lingering(s *settings.Settings) *settings.Settings {
 // open brings sessions to life and opens the ports.
 func (p *process) open(o *options, now func() time.Time) (err error) {
 	if err := p.openSessions(o, now); err != nil {
+		return err
+	}
+	if err := p.openTemplates(o); err != nil {
 		return err
 	}
 	if p.sockets.tcp == nil {
@@ -229,6 +234,9 @@ func (p *process) startLogin(o *options, now func() time.Time) {
 		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
 		Users: accounts{p.reloader}, Bans: bans{p.reloader},
 		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
+	}
+	if p.templates != nil {
+		config.Templates = p.templates
 	}
 	if o.authURL != "" {
 		config.AuthServer, config.AuthURL = extauth.New(o.authURL), o.authURL

@@ -1,0 +1,87 @@
+package template
+
+import (
+	"fmt"
+	"os"
+
+	"drawrelay/frame"
+	"drawrelay/store"
+	"drawrelay/store/recording"
+)
+
+// batchBytes is how much of a template is handed to the history at a time: it
+// is on the disk before the next batch, so that memory does not grow with the
+// template.
+const batchBytes = 4 << 20
+
+// Session describes the session to be made of the template; its id and
+// threshold are the caller's. It may hash passwords: never on a loop.
+func (t *Template) Session() (c store.Create, opword string, err error) {
+	hash, err := t.password.stored()
+	if err == nil {
+		opword, err = t.opword.stored()
+	}
+	if err != nil {
+		return c, "", fmt.Errorf("template %s: %w", t.Path, err)
+	}
+	return store.Create{
+		Alias: t.Alias, Founder: t.Founder, Version: t.Version, MaxUsers: t.MaxUsers, PasswordHash: hash, Flags: t.Flags,
+	}, opword, nil
+}
+
+// Fill puts the template's title, operator password, announcement and messages
+// into a new session that is not live yet. It blocks: never on a loop. The
+// file is read again; if it has become unusable meanwhile that is the error.
+func (t *Template) Fill(h *store.History, opword string) error {
+	f, err := os.Open(t.Path)
+	if err != nil {
+		return fmt.Errorf("template %s: %w", t.Path, err)
+	}
+	defer f.Close()
+	r, err := recording.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("template %s: %w", t.Path, err)
+	}
+	if v, ok := r.Version(); ok && v != t.Version {
+		return fmt.Errorf("template %s has just been changed; try again", t.Path)
+	}
+	if opword != "" {
+		h.SetOpwordHash(opword)
+	}
+	h.SetTitle(t.Title)
+	if t.Announce != "" {
+		h.AddAnnouncement(t.Announce)
+	}
+	var batch []byte
+	n := 0
+	flush := func() error {
+		h.Log().Append(batch, n)
+		batch, n = batch[:0], 0
+		h.Kick()
+		if err := h.Flush(); err != nil {
+			return err
+		}
+		h.Log().Trim(h.Log().Size())
+		return nil
+	}
+	copyTo := func(m frame.Msg) error {
+		batch = frame.Append(batch, m)
+		if n++; len(batch) >= batchBytes {
+			return flush()
+		}
+		return nil
+	}
+	silent := &Template{Path: t.Path, Version: t.Version} // the warnings were told when it was loaded
+	if err := silent.walk(r, copyTo); err != nil {
+		return fmt.Errorf("template %s: %w", t.Path, err)
+	}
+	if n > 0 {
+		if err := flush(); err != nil {
+			return fmt.Errorf("template %s: %w", t.Path, err)
+		}
+	}
+	if h.Log().Count() == 0 {
+		return fmt.Errorf("template %s has no messages any more", t.Path)
+	}
+	return nil
+}
