@@ -27,7 +27,7 @@ func drain(c net.Conn, got *atomic.Int64) {
 // TestRelayAllocations: relaying a message allocates nothing, whether messages
 // come one by one or in bulk (relay-design.md §11, invariant 8).
 func TestRelayAllocations(t *testing.T) {
-	for _, s := range []setup{{loops: 1}, {loops: 1, files: true}, {loops: 2, files: true}} {
+	for _, s := range []setup{{loops: 1}, {loops: 1, files: true}, {loops: 2, files: true}, {loops: 1, files: true, web: true}} {
 		t.Run(s.String(), func(t *testing.T) {
 			s.grace, s.lazySync = patience, true // a busy machine's disk is not what is measured
 			ts := startServer(t, s)
@@ -39,6 +39,11 @@ func TestRelayAllocations(t *testing.T) {
 				go drain(members[i].raw, &got[i])
 			}
 			msg := frame.Append(nil, frame.Msg{Type: 148, User: 1, Body: make([]byte, 200)})
+			arrives := len(msg)
+			if s.web {
+				arrives = len(frame.AppendFrames(nil, msg))
+				msg = clientFrame(frame.OpBinary, true, msg[2:], 0x12345678)
+			}
 			host.raw.Close() // it allocates for each message it receives
 			for ts.Members() > len(members) {
 				waitBriefly()
@@ -56,14 +61,15 @@ func TestRelayAllocations(t *testing.T) {
 			relay := func(chunk []byte, times int) float64 {
 				settle()
 				var before, after runtime.MemStats
-				want := got[0].Load() + int64(len(chunk)*times)
+				size := int64(len(chunk) / len(msg) * arrives)
+				want := got[0].Load() + size*int64(times)
 				runtime.ReadMemStats(&before)
 				for range times {
 					at := got[0].Load()
 					if _, err := members[0].raw.Write(chunk); err != nil {
 						t.Fatal(err)
 					}
-					for got[0].Load() < at+int64(len(chunk)) {
+					for got[0].Load() < at+size {
 						runtime.Gosched()
 					}
 				}

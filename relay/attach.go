@@ -13,6 +13,9 @@ import (
 // closed right after, as if the peer had left.
 func (r *room) attach(st *seat, c *entry.Conn) {
 	k, err := r.newLink(c)
+	if c.Framing == entry.FramingWebSocket {
+		k.web = new(webState)
+	}
 	k.room, k.seat, k.person, k.user = r, st, st.person, st.id
 	k.pending, k.idle, k.sever = c.Pending, c.IdleTimeout, c.Sever
 	if k.id = c.ID; k.id == 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 
 	"drawrelay/frame"
@@ -166,6 +167,7 @@ type carrier struct {
 	span   store.Span
 	buf    []byte
 	cipher []byte
+	web    rendering
 	one    [1][]byte
 }
 
@@ -205,6 +207,9 @@ func (c *carrier) turn(k *link) (full, more bool, err error) {
 
 // chunk sends the next piece of the batch.
 func (c *carrier) chunk(k *link) (full bool, err error) {
+	if k.web != nil {
+		return c.frames(k)
+	}
 	n := min(k.target-k.cursor, chunkBytes)
 	if k.pipe != nil {
 		n = min(n, sealBytes)
@@ -225,13 +230,58 @@ func (c *carrier) chunk(k *link) (full bool, err error) {
 			return false, err
 		}
 		c.one[0] = b
-		return c.send(k, c.one[:], int(n))
+		sent, full, err := c.send(k, c.one[:], int(n))
+		k.cursor += int64(sent)
+		return full, err
 	}
 	if !k.log.Acquire(&c.span, k.cursor, k.cursor+n) {
 		return false, fmt.Errorf("history at offset %d is neither in the file nor in memory", k.cursor)
 	}
 	defer c.span.Release()
-	return c.send(k, c.span.Vectors[:c.span.N], int(n))
+	sent, full, err := c.send(k, c.span.Vectors[:c.span.N], int(n))
+	k.cursor += int64(sent)
+	return full, err
+}
+
+// frames is chunk for a WebSocket member.
+func (c *carrier) frames(k *link) (full bool, err error) {
+	if err := c.render(k); err != nil {
+		return false, err
+	}
+	b := c.web.frames[k.web.part:]
+	most := len(b)
+	if k.pipe != nil {
+		most = sealBytes
+	}
+	sent := 0
+	for sent < len(b) && !full && err == nil {
+		var n int
+		c.one[0] = b[sent:min(len(b), sent+most)]
+		n, full, err = c.send(k, c.one[:], len(c.one[0]))
+		sent += n
+	}
+	k.tookFrames(c.web.frames, c.web.to, sent)
+	return full, err
+}
+
+// render renders the next piece of the batch, from the file as far as that has
+// it, else from memory.
+func (c *carrier) render(k *link) error {
+	to, r := k.target, &c.web
+	written := k.log.Written()
+	if !k.log.HasFile() || k.cursor >= written {
+		if !r.render(k.log, k.cursor, to, chunkBytes) {
+			return fmt.Errorf("history at offset %d is neither in the file nor in memory", k.cursor)
+		}
+		return nil
+	}
+	to = k.log.Boundary(k.cursor, min(to, written), chunkBytes)
+	c.buf = slices.Grow(c.buf[:0], int(to-k.cursor))[:to-k.cursor]
+	if err := k.log.ReadAt(c.buf, k.cursor); err != nil {
+		return err
+	}
+	r.log, r.to, r.frames = nil, to, frame.AppendFrames(r.frames[:0], c.buf)
+	return nil
 }
 
 // skip moves the cursor over the messages the member has already, by their
@@ -265,29 +315,28 @@ func (c *carrier) peek(k *link, b []byte) error {
 	return nil
 }
 
-// send writes or seals the vectors, which are the next total bytes.
-func (c *carrier) send(k *link, v [][]byte, total int) (full bool, err error) {
+// send writes or seals the vectors, total bytes, and returns how many of them
+// count as sent. full says that the socket takes no more.
+func (c *carrier) send(k *link, v [][]byte, total int) (n int, full bool, err error) {
 	if k.pipe == nil {
 		n, err := k.conn.write(k, v, total)
-		k.cursor += int64(n)
-		return n < total && err == nil, err
+		return n, n < total && err == nil, err
 	}
 	k.pipe.SetOutput(c.cipher[:0])
 	for _, b := range v {
 		if err := k.pipe.Seal(b); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
-	k.cursor += int64(total)
 	out := k.pipe.TakeOutput()
 	c.cipher = out[:0]
 	c.one[0] = out
-	n, err := k.conn.write(k, c.one[:], len(out))
+	n, err = k.conn.write(k, c.one[:], len(out))
 	if err == nil && n < len(out) {
 		k.cipher, k.ciphered = newBuffer(out[n:]), 0
-		return true, nil
+		return total, true, nil
 	}
-	return false, err
+	return total, false, err
 }
 
 // sendCipher sends ciphertext that is left from before.

@@ -10,7 +10,7 @@ import (
 // TestFarewells: members see in the session's log why somebody was cut off,
 // before they see that they left (session.md §12, §25).
 func TestFarewells(t *testing.T) {
-	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 2, transport: TransportGoroutine}} {
+	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 2, transport: TransportGoroutine}, {loops: 1, web: true}, {loops: 1, web: true, tls: true}} {
 		t.Run(s.String(), func(t *testing.T) {
 			ts := startServer(t, s)
 			host, id := ts.host("host", 1)

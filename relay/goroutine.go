@@ -121,7 +121,7 @@ func (k *link) read(n int, err error) {
 	}
 	if n > 0 {
 		p.avail = true
-		if !k.ending {
+		if !k.ending && k.web == nil {
 			k.lastRead = k.loop.now
 		}
 		k.input()

@@ -8,7 +8,8 @@ import (
 /* Input of a member
  *
  * 1. readable   link's loop    one read of up to readBuffer into the loop's buffer
- * 2. receive    link's loop    whole messages are cut off, the rest is kept as partial
+ * 2. receive    link's loop    whole messages are cut off, the rest is kept as partial; WebSocket frames
+ *                              become messages first (web.go)
  * 3. scan       link's loop    transport messages (ping, keep-alive, disconnect) are consumed here
  * 4. runs       owner loop     consecutive opaque messages are appended with one copy
  *    message    owner loop     everything else goes to the session's policy, one by one
@@ -25,6 +26,10 @@ const runLimit = 64 << 10
 // are overwritten.
 func (k *link) receive(b []byte) {
 	if k.ending || k.failed != nil || len(b) == 0 {
+		return
+	}
+	if k.web != nil {
+		k.receiveFrames(b)
 		return
 	}
 	if k.partial != nil {

@@ -21,6 +21,7 @@ const (
 func TestLaggard(t *testing.T) {
 	for _, s := range []setup{
 		{loops: 1, files: true}, {loops: 1, files: true, tls: true}, {loops: 1, files: true, transport: TransportGoroutine},
+		{loops: 1, files: true, web: true}, {loops: 1, files: true, web: true, tls: true}, {loops: 1, files: true, web: true, transport: TransportGoroutine},
 	} {
 		t.Run(s.String(), func(t *testing.T) {
 			s.grace = forever // what is delivered is written and needs no memory

@@ -91,6 +91,7 @@ type link struct {
 	conn   transport
 	fd     int // poll transport; -1 after close
 	pipe   *entry.Pipe
+	web    *webState // non-nil: a WebSocket member
 	output output
 
 	// Output.
@@ -204,7 +205,8 @@ func (k *link) serve(f func()) {
 
 // --- output ---
 
-// queue adds a direct message, taking over the reference.
+// queue adds direct messages in the member's framing, taking over the
+// reference.
 func (k *link) queue(b *buffer) {
 	if k.failed != nil || k.ending {
 		b.release()
@@ -221,12 +223,21 @@ func (k *link) queue(b *buffer) {
 	k.sendLater()
 }
 
-// pong answers a Ping, before everything else that is queued.
+// pong answers a Ping.
 func (k *link) pong() {
+	if k.web != nil {
+		k.urgent(webPongFrame)
+	} else {
+		k.urgent(pongFrame)
+	}
+}
+
+// urgent queues b before everything else that is queued. It is copied.
+func (k *link) urgent(b []byte) {
 	if k.failed != nil || k.ending {
 		return
 	}
-	if k.direct += len(pongFrame); k.direct > directLimit {
+	if k.direct += len(b); k.direct > directLimit {
 		k.fail(errTooSlow)
 		return
 	}
@@ -236,12 +247,13 @@ func (k *link) pong() {
 	}
 	k.directs = append(k.directs, nil)
 	copy(k.directs[at+1:], k.directs[at:])
-	k.directs[at] = newBuffer(pongFrame)
+	k.directs[at] = newBuffer(b)
 	k.sendLater()
 }
 
 var (
 	pongFrame      = frame.AppendPing(nil, true)
+	webPongFrame   = frame.AppendFrames(nil, pongFrame)
 	keepAliveFrame = frame.AppendKeepAlive(nil)
 )
 
@@ -301,13 +313,12 @@ func (k *link) plan(due view) (v [][]byte, history bool, total int, ok bool) {
 	}
 	v = k.loop.vectors[:0]
 	if k.cursor < k.target {
-		span, end, in := k.shard.vectors(k.log, k.cursor, k.target)
+		v, n, end, in := k.history(v, k.target)
 		if !in {
 			k.catchUp(to)
 			return nil, false, 0, false
 		}
-		v = append(v, span...)
-		total = int(end - k.cursor)
+		total = n
 		if end == k.target {
 			v, total = k.planDirects(v, total)
 		}
@@ -324,10 +335,10 @@ func (k *link) plan(due view) (v [][]byte, history bool, total int, ok bool) {
 				k.catchUp(to)
 				return nil, false, 0, false
 			}
-		} else if span, end, in := k.shard.vectors(k.log, k.cursor, to); in {
+		} else if more, n, _, in := k.history(v, to); in {
 			k.target = to
-			v = append(v, span...)
-			total += int(end - k.cursor)
+			v = more
+			total += n
 		}
 	}
 	k.loop.vectors = v[:0]
@@ -359,9 +370,7 @@ func (k *link) took(n int, history bool) {
 		k.lastSent = k.loop.now
 	}
 	if history {
-		c := min(n, int(k.target-k.cursor))
-		k.cursor += int64(c)
-		n -= c
+		n = k.tookHistory(n)
 	}
 	for n > 0 && len(k.directs) > 0 {
 		b := k.directs[0]
@@ -388,7 +397,7 @@ func (k *link) took(n int, history bool) {
 		if k.sent > 0 || len(k.directs) > 0 {
 			k.target = k.cursor // the batch has not begun
 		} else {
-			k.cursor += int64(n)
+			k.tookHistory(n)
 		}
 	}
 }
@@ -425,8 +434,8 @@ func (k *link) writable() {
 	k.shard.dropSpan()
 }
 
-// bye makes b the last message: what is queued is sent, then b, then the
-// connection is closed in an orderly way.
+// bye makes b, in the member's framing, the last that it is sent: what is
+// queued comes first, then the connection is closed in an orderly way.
 func (k *link) bye(b *buffer) {
 	if k.failed != nil || k.ending {
 		b.release()
@@ -549,7 +558,7 @@ func (k *link) tick() {
 		k.fail(errIdle)
 	case k.idle > 0 && k.person.KeepAlive && !k.quiet && now.Sub(k.lastSent) >= keepAliveAfter && len(k.directs) == 0:
 		k.lastSent = now
-		k.queue(newBuffer(keepAliveFrame))
+		k.queue(k.framed(keepAliveFrame))
 	}
 }
 

@@ -67,6 +67,7 @@ type loop struct {
 	rbuf                   []byte // read buffer, room for one partial message before a full read
 	plain                  []byte // decrypted input
 	cipher                 []byte // encrypted output
+	rendering              rendering
 	closing                bool
 	labels                 context.Context
 }

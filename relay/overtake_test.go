@@ -10,7 +10,7 @@ import (
 // TestPongOvertakes: the answer to a ping does not wait for the history that
 // is still to be sent (session.md §33 item 14).
 func TestPongOvertakes(t *testing.T) {
-	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, transport: TransportGoroutine}, {loops: 2, files: true}} {
+	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, transport: TransportGoroutine}, {loops: 2, files: true}, {loops: 1, web: true}, {loops: 1, web: true, files: true}} {
 		s.grace = forever
 		t.Run(s.String(), func(t *testing.T) {
 			ts := startServer(t, s)

@@ -173,7 +173,7 @@ func (s *socket) readable(k *link) {
 			return
 		}
 		got += n
-		if !k.ending {
+		if !k.ending && k.web == nil {
 			k.lastRead = l.now
 		}
 		if k.pipe != nil {

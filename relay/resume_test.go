@@ -77,6 +77,7 @@ func (c *client) drop(other *client) {
 func TestResume(t *testing.T) {
 	for _, s := range []setup{
 		{loops: 1}, {loops: 2, files: true}, {loops: 2, files: true, tls: true}, {loops: 2, files: true, transport: TransportGoroutine},
+		{loops: 2, files: true, mixed: true},
 	} {
 		s.grace = forever
 		s.edit = func(s *settings.Settings) { s.MinimumAutoResetThreshold = 0 }

@@ -185,7 +185,7 @@ func (r *room) crash() {
 		s := s
 		s.loop.do(func() {
 			for _, k := range append([]*link(nil), s.links...) {
-				k.bye(newBuffer(bye))
+				k.bye(k.lastWords(bye))
 			}
 		})
 	}
@@ -331,7 +331,7 @@ func (r *room) direct(st *seat, frames []byte) {
 	if !ok {
 		return
 	}
-	r.queue(k, newBuffer(frames))
+	r.queue(k, k.framed(frames))
 }
 
 func (r *room) queue(k *link, b *buffer) {
@@ -343,17 +343,30 @@ func (r *room) queue(k *link, b *buffer) {
 }
 
 func (r *room) broadcast(frames []byte, keep func(*seat) bool) {
-	b := newBuffer(frames)
+	var plain, web *buffer // one for each framing that occurs
 	for _, st := range r.session.seats {
 		if keep != nil && !keep(st) {
 			continue
 		}
-		if k, ok := st.link.(*link); ok {
-			b.retain()
-			r.queue(k, b)
+		k, ok := st.link.(*link)
+		if !ok {
+			continue
+		}
+		b := &plain
+		if k.web != nil {
+			b = &web
+		}
+		if *b == nil {
+			*b = k.framed(frames)
+		}
+		(*b).retain()
+		r.queue(k, *b)
+	}
+	for _, b := range []*buffer{plain, web} {
+		if b != nil {
+			b.release()
 		}
 	}
-	b.release()
 }
 
 func (r *room) setRunning(running bool) {
@@ -388,7 +401,7 @@ func (r *room) detach(st *seat, reason uint8, text string) {
 	if !ok {
 		return
 	}
-	b := newBuffer(frame.AppendDisconnect(nil, reason, text))
+	b := k.lastWords(frame.AppendDisconnect(nil, reason, text))
 	if k.loop == r.loop {
 		k.bye(b)
 	} else {

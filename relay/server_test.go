@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ type setup struct {
 	files     bool
 	fs        store.FS
 	tls       bool
+	web       bool // WebSocket
+	mixed     bool // members over TCP, TLS, WebSocket and both by turns
 	edit      func(*settings.Settings)
 	grace     time.Duration // 0: store.DefaultGrace
 	lazySync  bool          // sync when closed only
@@ -57,6 +60,12 @@ func (s setup) String() string {
 	if s.tls {
 		name += ",tls"
 	}
+	if s.web {
+		name += ",web"
+	}
+	if s.mixed {
+		name += ",mixed"
+	}
 	return name
 }
 
@@ -68,6 +77,7 @@ type testServer struct {
 	dir    string
 	store  *store.Store
 	listen net.Listener
+	turn   atomic.Int32 // connections made
 	cert   tls.Certificate
 	log    *serverlog.Log
 	out    *syncBuffer
@@ -153,7 +163,7 @@ func (ts *testServer) open() {
 	if ts.listen, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		ts.t.Fatal(err)
 	}
-	if ts.setup.tls && ts.cert.Certificate == nil {
+	if (ts.setup.tls || ts.setup.mixed) && ts.cert.Certificate == nil {
 		ts.cert = testCertificate(ts.t)
 	}
 }
@@ -217,7 +227,12 @@ func (ts *testServer) connect(name string) (*client, *entry.Conn) {
 	c := &client{t: ts.t, name: name, conn: raw, raw: raw, sid: fmt.Sprintf("%032x", len(name)*1000+int(name[len(name)-1]))}
 	c.cond = sync.NewCond(&c.mu)
 	ec := &entry.Conn{Net: server}
-	if ts.setup.tls {
+	secure, web := ts.setup.tls, ts.setup.web
+	if ts.setup.mixed {
+		n := ts.turn.Add(1)
+		secure, web = n&1 == 0, n&2 != 0
+	}
+	if secure {
 		cfg := &tls.Config{Certificates: []tls.Certificate{ts.cert}, DynamicRecordSizingDisabled: true}
 		ec.Pipe = entry.NewPipe(server, cfg)
 		tc := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
@@ -230,6 +245,10 @@ func (ts *testServer) connect(name string) (*client, *entry.Conn) {
 			ts.t.Fatal(err)
 		}
 		c.conn = tc
+	}
+	if web {
+		ec.Framing = entry.FramingWebSocket
+		c.conn = &webConn{Conn: c.conn}
 	}
 	return c, ec
 }
@@ -410,12 +429,12 @@ func (ts *testServer) crowd(id string, n int) {
 // setups are the combinations that every behaviour must hold on.
 func setups() []setup {
 	var out []setup
-	for _, tls := range []bool{false, true} {
+	for _, kind := range []setup{{}, {tls: true}, {mixed: true}} {
 		for _, files := range []bool{false, true} {
 			for _, loops := range []int{1, 2, 4} {
-				out = append(out, setup{loops: loops, files: files, tls: tls})
+				out = append(out, setup{loops: loops, files: files, tls: kind.tls, mixed: kind.mixed})
 			}
-			out = append(out, setup{loops: 2, transport: TransportGoroutine, files: files, tls: tls})
+			out = append(out, setup{loops: 2, transport: TransportGoroutine, files: files, tls: kind.tls, mixed: kind.mixed})
 		}
 	}
 	return out
@@ -479,7 +498,7 @@ func TestIdenticalHistory(t *testing.T) {
 // TestManyDirectMessages: more direct messages than one write takes arrive in
 // order, and the history after them once.
 func TestManyDirectMessages(t *testing.T) {
-	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, transport: TransportGoroutine}} {
+	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, transport: TransportGoroutine}, {loops: 1, web: true}, {loops: 2, web: true, tls: true}} {
 		t.Run(s.String(), func(t *testing.T) {
 			ts := startServer(t, s)
 			host, id := ts.host("host", 1)
@@ -516,7 +535,7 @@ func TestManyDirectMessages(t *testing.T) {
 // TestLongLogReplay: a joiner who is sent more log entries than one write
 // takes gets all of them, then the history, once.
 func TestLongLogReplay(t *testing.T) {
-	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, files: true}} {
+	for _, s := range []setup{{loops: 1}, {loops: 1, tls: true}, {loops: 1, files: true}, {loops: 1, web: true}} {
 		t.Run(s.String(), func(t *testing.T) {
 			ts := startServer(t, s)
 			host, id := ts.host("host", 3)

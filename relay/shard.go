@@ -141,4 +141,5 @@ func (s *shard) vectors(log *store.Log, from, to int64) (v [][]byte, end int64, 
 func (s *shard) dropSpan() {
 	s.span.Release()
 	s.spanLog = nil
+	s.loop.rendering.log = nil
 }

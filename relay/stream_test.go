@@ -129,6 +129,7 @@ func TestRandomStreams(t *testing.T) {
 		for _, s := range []setup{
 			{loops: 1}, {loops: 2}, {loops: 4}, {loops: 2, transport: TransportGoroutine},
 			{loops: 1, tls: true}, {loops: 2, tls: true}, {loops: 4, tls: true}, {loops: 2, tls: true, transport: TransportGoroutine},
+			{loops: 1, mixed: true}, {loops: 4, mixed: true}, {loops: 2, mixed: true, transport: TransportGoroutine}, {loops: 1, web: true},
 		} {
 			s.files, s.grace = seed%2 == 1, forever
 			if testing.Short() && (seed+uint64(s.loops))%2 == 1 {
