@@ -36,9 +36,12 @@ func (c *conn) report(cmd frame.Command) {
 	}
 	reason := frame.Str(cmd.Kwargs["reason"])
 	c.logSession(s.ID, serverlog.Info, serverlog.Report, "Abuse report about user 0 received: "+reason)
-	if c.server.cfg.Reports == nil || !c.server.cfg.Settings.Get().AbuseReport {
-		c.logSession(s.ID, serverlog.Warn, serverlog.Report, "Abuse report was not sent: reporting is not configured")
-		return
+	switch {
+	case c.server.cfg.Reports == nil:
+		c.logSession(s.ID, serverlog.Warn, serverlog.Report, "Cannot send abuse report: server URL not configured!")
+	case !c.server.cfg.Settings.Get().AbuseReport:
+		c.logSession(s.ID, serverlog.Warn, serverlog.Report, "Cannot send abuse report: not enabled!")
+	default:
+		c.server.cfg.Reports.Submit(Report{Session: s, Reporter: c.candidate(), Reason: reason})
 	}
-	c.server.cfg.Reports.Submit(Report{Session: s, Reporter: c.candidate(), Reason: reason})
 }

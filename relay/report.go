@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"drawrelay/frame"
+	"drawrelay/store/entry"
 	"drawrelay/store/serverlog"
 )
 
@@ -45,18 +46,22 @@ func (s *session) reportAbuse(st *seat, c frame.Command) error {
 	}
 	about, reason := frame.Int(c.Kwargs["user"]), frame.Str(c.Kwargs["reason"])
 	s.event(serverlog.Info, serverlog.Report, st, fmt.Sprintf("Abuse report about user %d received: %s", about, reason))
+	s.sendReport(st, Report{By: st.reported(), About: max(about, 0), Reason: reason})
+	return nil
+}
+
+// sendReport completes a report and hands it over. st is the reporter, nil if
+// it is no member.
+func (s *session) sendReport(st *seat, r Report) {
 	switch {
 	case s.report == nil:
 		s.event(serverlog.Warn, serverlog.Report, st, "Cannot send abuse report: server URL not configured!")
-		return nil
+		return
 	case !s.settings.Get().AbuseReport:
 		s.event(serverlog.Warn, serverlog.Report, st, "Cannot send abuse report: not enabled!")
-		return nil
+		return
 	}
-	r := Report{
-		Session: s.hist.ID, Title: s.hist.Title(), By: st.reported(), About: max(about, 0), Reason: reason,
-		Size: s.hist.Log().Size(),
-	}
+	r.Session, r.Title, r.Size = s.hist.ID, s.hist.Title(), s.hist.Log().Size()
 	for _, member := range s.seats {
 		r.Users = append(r.Users, member.reported())
 	}
@@ -67,7 +72,13 @@ func (s *session) reportAbuse(st *seat, c frame.Command) error {
 		}
 		s.event(serverlog.Info, serverlog.Status, nil, "Session was reported.")
 	})
-	return nil
+}
+
+// ReportSession reports session id for somebody who is not in it. That it was
+// asked for is in the log already. Any goroutine. Never blocks.
+func (s *Server) ReportSession(id string, by *entry.Person, reason string) {
+	r := Report{By: ReportUser{Name: by.Name, Auth: by.AuthID != "", Addr: by.Addr}, Reason: reason}
+	s.post(id, func(x *session) { x.sendReport(nil, r) })
 }
 
 func (st *seat) reported() ReportUser {

@@ -19,6 +19,12 @@ func withoutEffect(f *config.File, o *options) []config.Problem {
 	if v, ok := f.Value("extBansUrl"); ok && v.Text != "" {
 		report(v, "shared ban lists are not available in this version yet", "remove the line", true)
 	}
+	if v, ok := f.Value("abusereport"); ok && f.Settings.AbuseReport && o.reportURL == "" {
+		report(v, "has no effect without --report-url", "start with --report-url URL or write false", false)
+	}
+	if v, ok := f.Value("announceWhitelist"); ok && f.Settings.AnnounceWhitelist && len(f.Whitelist) == 0 {
+		report(v, "no session can be announced, because [announceWhitelist] has no URL", "add the URLs of listing servers or write false", false)
+	}
 	if o.authURL == "" {
 		for _, key := range config.Keys() {
 			v, ok := f.Value(key)

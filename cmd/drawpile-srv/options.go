@@ -38,7 +38,7 @@ var table = []option{
 	{name: "websocket-port", arg: "port", help: "WebSocket port, 0 = none", later: "WebSocket"},
 	{name: "websocket-listen", arg: "address", help: "IP address to listen at for WebSocket", later: "WebSocket"},
 	{name: "local-host", arg: "name", help: "host name of this server, as clients know it"},
-	{name: "announce-port", arg: "port", help: "port to announce to listing servers", later: "announcing sessions"},
+	{name: "announce-port", arg: "port", help: "port to announce to listing servers (default: the TCP port)"},
 	{name: "ssl-cert", arg: "file", help: "TLS certificate chain, PEM"},
 	{name: "ssl-key", arg: "file", help: "TLS private key, PEM"},
 	{name: "ssl-key-algorithm", arg: "name", help: "guess, rsa, ec, dsa or dh (default guess)"},
@@ -54,7 +54,7 @@ var table = []option{
 	{name: "extauth", arg: "url", help: "external authentication server; the setting extauth switches it on"},
 	{name: "crypt-key", arg: "base64", help: "key for the encrypted export of session bans"},
 	{name: "generate-crypt-key", help: "print a key for --crypt-key"},
-	{name: "report-url", arg: "url", help: "receiver of abuse reports", later: "abuse reports"},
+	{name: "report-url", arg: "url", help: "receiver of abuse reports; the setting abusereport switches it on"},
 	{name: "gui", help: "start with windows", later: "a graphical interface"},
 	{name: "no-gui", help: "start without windows, as always"},
 	{name: "remote", arg: "url", help: "administer another server with windows", later: "a graphical interface"},
@@ -77,12 +77,14 @@ var table = []option{
 type options struct {
 	help, version, generateKey bool
 
-	port      int
-	listen    netip.Addr // zero = all addresses
-	localHost string
-	user      string         // account to go on as, empty = stay
-	proxies   []netip.Prefix // believed about client addresses, besides loopback
-	authURL   string         // external authentication server as given, empty = none
+	port         int
+	listen       netip.Addr // zero = all addresses
+	localHost    string
+	user         string         // account to go on as, empty = stay
+	proxies      []netip.Prefix // believed about client addresses, besides loopback
+	authURL      string         // external authentication server as given, empty = none
+	reportURL    string         // receiver of abuse reports, empty = none
+	announcePort int            // 0 = the TCP port
 
 	certFile, keyFile string // both or none
 	selfSigned        string // folder of the self-signed pair, empty = none
@@ -135,7 +137,7 @@ func parseOptions(args []string) (*options, error) {
 		}
 	}
 	for _, check := range []func(given) error{
-		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkPort, o.checkListen, o.checkTLS, o.checkOwn,
+		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkAnnouncing, o.checkPort, o.checkListen, o.checkTLS, o.checkOwn,
 	} {
 		if err := check(g); err != nil {
 			return nil, err
@@ -175,7 +177,7 @@ func checkAvailable(g given) error {
 const graphical = "a graphical interface"
 
 // meansOff are values that switch a missing feature off.
-var meansOff = map[string]string{"websocket-port": "0", "web-admin-port": "0", "report-url": ""}
+var meansOff = map[string]string{"websocket-port": "0", "web-admin-port": "0"}
 
 // checkLater checks values of options that are not acted upon yet.
 func checkLater(name, value string) error {
@@ -187,10 +189,6 @@ func checkLater(name, value string) error {
 	case "websocket-listen":
 		if _, err := netip.ParseAddr(value); err != nil {
 			return fmt.Errorf("--websocket-listen %s: write an IP address", value)
-		}
-	case "announce-port":
-		if n, err := settings.ParseInt(value); err != nil || n > 65535 {
-			return fmt.Errorf("--announce-port %s: write a port up to 65535", value)
 		}
 	}
 	return nil
@@ -252,6 +250,27 @@ func (o *options) checkCryptKey(g given) error {
 		return fmt.Errorf("--crypt-key: %w; write what --generate-crypt-key prints", err)
 	}
 	o.cryptKey = key
+	return nil
+}
+
+// checkAnnouncing reads what other services are told and where reports go. An
+// invalid receiver of reports switches reports off, as in the reference.
+func (o *options) checkAnnouncing(g given) error {
+	if g.has("announce-port") {
+		n, err := settings.ParseInt(g["announce-port"])
+		if err != nil || n > 65535 {
+			return fmt.Errorf("--announce-port %s: write a port up to 65535", g["announce-port"])
+		}
+		o.announcePort = max(n, 0)
+	}
+	if value := g["report-url"]; value != "" {
+		u, err := url.Parse(value)
+		if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+			o.warn("no abuse reports: --report-url %s is no http or https URL", value)
+			return nil
+		}
+		o.reportURL = value
+	}
 	return nil
 }
 

@@ -36,12 +36,13 @@ const (
 
 // process is a running server.
 type process struct {
-	log    *serverlog.Log
-	stderr io.Writer
-	store  *store.Store
-	lock   *dirlock.Lock // nil = sessions in memory
-	relay  *relay.Server
-	login  *login.Server
+	log     *serverlog.Log
+	stderr  io.Writer
+	store   *store.Store
+	lock    *dirlock.Lock // nil = sessions in memory
+	relay   *relay.Server
+	outside *outside
+	login   *login.Server
 	// templates are nil without --templates.
 	templates *templates
 	reloader  *reloader
@@ -168,6 +169,7 @@ func (p *process) open(o *options, now func() time.Time) (err error) {
 	tcp := newDoor(p.sockets.tcp, p.reloader, "TCP")
 	p.doors = append(p.doors, tcp)
 	go p.accept(tcp)
+	p.startOutside(o)
 	return nil
 }
 
@@ -205,6 +207,7 @@ func (p *process) openSessions(o *options, now func() time.Time) (err error) {
 	}
 	config := relayConfig(o)
 	config.Store, config.Settings, config.Log, config.Now = p.store, settings, p.log, now
+	p.outside = newOutside(o, p.reloader, &config)
 	if p.relay, err = relay.New(config); err != nil {
 		return err
 	}
@@ -240,6 +243,9 @@ func (p *process) startLogin(o *options, now func() time.Time) {
 	}
 	if o.authURL != "" {
 		config.AuthServer, config.AuthURL = extauth.New(o.authURL), o.authURL
+	}
+	if o.reportURL != "" {
+		config.Reports = loginReports{p.relay}
 	}
 	if pair := p.reloader.pair; pair != nil {
 		shared := tlsConfig(pair)
@@ -302,6 +308,7 @@ func (p *process) stop(again <-chan os.Signal) int {
 		p.put(serverlog.Error, fmt.Sprintf("Closing the session files: %v", err))
 		status = exitFailed
 	}
+	p.outside.stop(p.log)
 	p.release()
 	p.put(serverlog.Info, "Server stopped.")
 	p.log.Close(logTimeout)
@@ -318,6 +325,7 @@ func (p *process) abandon() {
 	if p.store != nil {
 		_ = p.store.Close() // the error of the start is the one to tell
 	}
+	p.outside.stop(p.log)
 	p.sockets.close()
 	p.release()
 	p.log.Close(logTimeout)
