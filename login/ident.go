@@ -85,6 +85,7 @@ func (c *conn) identAccount(a Account, pass string) error {
 	if !ok {
 		return c.passwordFailed(a.Name, pass)
 	}
+	c.server.upgrade(a, pass)
 	if slices.Contains(a.Flags, "MOD") || slices.Contains(a.Flags, "BANEXEMPT") {
 		c.exempt()
 	}

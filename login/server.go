@@ -66,6 +66,7 @@ type Server struct {
 	// attempts remembers wrong passwords across connections.
 	attempts attempts
 	slots    chan struct{} // one per TLS handshake that may compute
+	upgrades chan struct{} // one per renewal of a password hash
 
 	ctx    context.Context // ends when Stop begins
 	cancel context.CancelFunc
@@ -95,6 +96,7 @@ func New(cfg Config) *Server {
 		limits:    defaultLimits(),
 		hashes:    newHashPool(HashWorkers()),
 		slots:     make(chan struct{}, handshakeSlots()),
+		upgrades:  make(chan struct{}, upgradesAtOnce),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 		addresses: make(map[netip.Prefix]int),

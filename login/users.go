@@ -25,6 +25,14 @@ type Users interface {
 	Any() bool
 }
 
+// Upgrader is implemented by Users that can store a new password hash in place
+// of one in an old form.
+type Upgrader interface {
+	// Upgrade stores hash for the account unless its password has changed
+	// meanwhile. Called like Users.
+	Upgrade(account Account, hash string) error
+}
+
 // MemoryUsers are accounts in memory, as read from a config file. Safe for any
 // goroutine.
 type MemoryUsers struct {

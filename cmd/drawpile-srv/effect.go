@@ -5,18 +5,40 @@ import (
 	"strings"
 
 	"drawrelay/store/config"
+	"drawrelay/store/settings"
 )
 
-// withoutEffect returns the settings of a file that are valid but cannot act,
-// because of the options of this start or of another setting. Only the switch
-// of a feature stops the start: whoever turned it on relies on it, while its
+// configured are the settings of a file or a database and where they are.
+type configured struct {
+	path     string
+	settings *settings.Settings
+	value    func(key string) (config.Value, bool) // as it is written there
+}
+
+// configured returns what is in force.
+func (r *reloader) configured() configured {
+	if r.db != nil {
+		state := r.db.Current()
+		return configured{r.db.Path(), state.Settings, func(key string) (config.Value, bool) {
+			text, ok := state.Value(key)
+			return config.Value{Key: key, Text: text}, ok
+		}}
+	}
+	return inFile(r.file.Load())
+}
+
+func inFile(f *config.File) configured { return configured{f.Path, f.Settings, f.Value} }
+
+// withoutEffect returns the settings that are valid but cannot act, because of
+// the options of this start or of another setting. Only the switch of a feature
+// in a file stops the start: whoever turned it on relies on it, while its
 // details may wait in the file for the day it is turned on.
-func withoutEffect(f *config.File, o *options) []config.Problem {
+func withoutEffect(f configured, o *options) []config.Problem {
 	var problems []config.Problem
 	report := func(v config.Value, what, cure string, stops bool) {
-		problems = append(problems, config.Problem{Path: f.Path, Line: v.Line, Key: v.Key, Value: v.Text, What: what, Cure: cure, Stops: stops})
+		problems = append(problems, config.Problem{Path: f.path, Line: v.Line, Key: v.Key, Value: v.Text, What: what, Cure: cure, Stops: stops})
 	}
-	if v, ok := f.Value("extBansUrl"); ok && v.Text != "" {
+	if v, ok := f.value("extBansUrl"); ok && v.Text != "" {
 		report(v, "shared ban lists are not available in this version yet", "remove the line", true)
 	}
 	if v, ok := f.Value("abusereport"); ok && f.Settings.AbuseReport && o.reportURL == "" {
@@ -27,18 +49,18 @@ func withoutEffect(f *config.File, o *options) []config.Problem {
 	}
 	if o.authURL == "" {
 		for _, key := range config.Keys() {
-			v, ok := f.Value(key)
+			v, ok := f.value(key)
 			switch {
 			case !ok || !strings.HasPrefix(strings.ToLower(key), "extauth"):
 			case key != "extauth":
 				report(v, "has no effect without --extauth", "start with --extauth URL or remove the line", false)
-			case f.Settings.ExtAuth:
+			case f.settings.ExtAuth:
 				report(v, "has no effect without --extauth", "start with --extauth URL or write false", true)
 			}
 		}
 		return problems
 	}
-	if v, ok := f.Value("extauth"); ok && f.Settings.ExtAuth && f.Settings.ExtAuthKey == "" {
+	if v, ok := f.value("extauth"); ok && f.settings.ExtAuth && f.settings.ExtAuthKey == "" {
 		report(v, "nobody can log in with an external account, because extauthkey is missing",
 			"set extauthkey to the public key of the authentication server", false)
 	}

@@ -249,7 +249,7 @@ func TestWithoutEffect(t *testing.T) {
 		{"\nextauth = true\nextauthkey =\n", "https://example.com/", []string{"f:2: extauth = true: nobody can log in with an external account, " +
 			"because extauthkey is missing; set extauthkey to the public key of the authentication server"}, false},
 	} {
-		problems := withoutEffect(config.Parse("f", tt.text, nil), &options{authURL: tt.url})
+		problems := withoutEffect(inFile(config.Parse("f", tt.text, nil)), &options{authURL: tt.url})
 		var got []string
 		for i := range problems {
 			got = append(got, problems[i].Error())

@@ -8,6 +8,22 @@ import (
 	"drawrelay/store/password"
 )
 
+// users returns the internal accounts, wherever they are stored.
+func (r *reloader) users() login.Users {
+	if r.db != nil {
+		return dbAccounts{r.db}
+	}
+	return accounts{r}
+}
+
+// bans returns the server-wide bans, wherever they are stored.
+func (r *reloader) bans() login.Bans {
+	if r.db != nil {
+		return dbBans{r.db}
+	}
+	return bans{r}
+}
+
 // accounts are the users of the configuration file, as login asks for them.
 type accounts struct{ *reloader }
 

@@ -47,7 +47,7 @@ var table = []option{
 	{name: "web-admin-auth", arg: "user:password", help: "credentials for the admin API", later: "the admin API"},
 	{name: "web-admin-access", arg: "address", help: "who may use the admin API", later: "the admin API"},
 	{name: "web-admin-allowed-origin", arg: "origin", help: "web pages that may use the admin API", later: "the admin API"},
-	{name: "database", short: 'd', arg: "file", help: "configuration database", later: "the configuration database"},
+	{name: "database", short: 'd', arg: "file", help: "configuration database, SQLite; made if it is missing"},
 	{name: "config", short: 'c', arg: "file", help: "configuration file"},
 	{name: "sessions", short: 's', arg: "folder", help: "keep sessions in files there (default: in memory)"},
 	{name: "templates", short: 't', arg: "folder", help: "offer the recordings there as sessions to join"},
@@ -91,9 +91,10 @@ type options struct {
 	keyAlgorithm      string // guess, rsa, ec, dsa or dh
 
 	config    string
+	database  string
 	sessions  string // empty = in memory
 	templates string // folder, empty = none
-	lingering bool   // --data without a configuration file
+	lingering bool   // --data without a configuration file or database
 	cryptKey  []byte // nil = none
 
 	logFormat    serverlog.Format
@@ -116,7 +117,7 @@ func parseOptions(args []string) (*options, error) {
 	}
 	o := &options{
 		help: g.has("help") || g.has("help-all"), version: g.has("version"), generateKey: g.has("generate-crypt-key"),
-		port: defaultPort, localHost: g["local-host"], config: g["config"], sessions: g["sessions"], templates: g["templates"],
+		port: defaultPort, localHost: g["local-host"], config: g["config"], database: g["database"], sessions: g["sessions"], templates: g["templates"],
 		keyAlgorithm: "guess", transport: "auto", syncInterval: store.DefaultSyncInterval,
 	}
 	if o.help || o.version {
@@ -233,6 +234,9 @@ func (o *options) checkStore(g given) error {
 			return fmt.Errorf("--%s: write a path", name)
 		}
 	}
+	if g.has("config") && g.has("database") {
+		return fmt.Errorf("--config %s and --database %s: settings come from only one of them; remove the other", g["config"], g["database"])
+	}
 	return nil
 }
 
@@ -329,7 +333,7 @@ func (o *options) checkTLS(g given) error {
 func (o *options) checkOwn(g given) error {
 	if g.has("data") && !g.has("sessions") {
 		o.sessions = filepath.Join(g["data"], "sessions")
-		o.lingering = !g.has("config")
+		o.lingering = !g.has("config") && !g.has("database")
 	}
 	for _, check := range []func(given) error{o.checkForms, o.checkUser, o.checkProxies} {
 		if err := check(g); err != nil {

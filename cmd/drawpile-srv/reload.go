@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"drawrelay/store/config"
+	"drawrelay/store/db"
 	"drawrelay/store/keypair"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
@@ -19,7 +20,8 @@ import (
 // (configuration.md §9.4 wants at least every 5 s).
 const pollInterval = time.Second
 
-// reloader keeps what the configuration and TLS files say up to date. Safe for
+// reloader keeps what the configuration file or database and the TLS files say
+// up to date. Safe for
 // any goroutine except relay loops: it may read files.
 type reloader struct {
 	log      *serverlog.Log
@@ -30,7 +32,8 @@ type reloader struct {
 	// templates are set before run, nil = none.
 	templates *template.Folder
 
-	file atomic.Pointer[config.File] // in force, never nil
+	file atomic.Pointer[config.File] // in force, never nil; empty without a file
+	db   *db.DB                      // nil = no database
 
 	mu      sync.Mutex      // one look at a time
 	watcher *config.Watcher // nil = no file
@@ -47,7 +50,7 @@ func newReloader(o *options, now func() time.Time) (r *reloader, warnings []stri
 		}
 		file = r.watcher.Current()
 	}
-	idle := withoutEffect(file, o)
+	idle := withoutEffect(inFile(file), o)
 	if err := errors.Join(file.Check(), stops(idle)); err != nil {
 		return nil, nil, err
 	}
@@ -65,9 +68,13 @@ func newReloader(o *options, now func() time.Time) (r *reloader, warnings []stri
 	return r, warnings, nil
 }
 
-// check looks at the configuration file and puts changes in force. It costs
-// one stat if there are none.
+// check looks at the configuration file or database and puts changes in force.
+// It costs one system call or so if there are none.
 func (r *reloader) check() {
+	if r.db != nil {
+		r.db.Refresh()
+		return
+	}
 	if r.watcher == nil {
 		return
 	}
@@ -87,9 +94,32 @@ func (r *reloader) check() {
 	for i := range file.Problems {
 		r.put(serverlog.Warn, file.Problems[i].Error())
 	}
-	for _, problem := range withoutEffect(file, r.options) {
+	for _, problem := range withoutEffect(inFile(file), r.options) {
 		r.put(serverlog.Warn, problem.Error())
 	}
+}
+
+// SetSettings changes settings where they are stored, under the rules of the
+// admin API (config.Accepted), and puts them in force. What a file says cannot
+// be changed, as in the reference (configuration.md §1); without any store the
+// change lasts until the end.
+func (r *reloader) SetSettings(values map[string]string) error {
+	switch {
+	case r.db != nil:
+		return r.db.SetSettings(values)
+	case r.watcher != nil:
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.settings.Get()
+	for key, text := range config.Accepted(values) {
+		if changed, err := config.With(s, key, text); err == nil {
+			s = changed
+		}
+	}
+	r.settings.Set(s)
+	return nil
 }
 
 // checkAll looks at all files at once, as SIGHUP asks for.

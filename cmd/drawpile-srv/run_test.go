@@ -281,7 +281,9 @@ func TestRunRefusals(t *testing.T) {
 	}{
 		{[]string{"--nonsense"}, []string{"unknown option --nonsense"}},
 		{[]string{"--port", "0"}, []string{"--port 0: write a port"}},
-		{[]string{"--database", "x"}, []string{"not available in this version yet"}},
+		{[]string{"--database", filepath.Join(missing, "x.db")}, []string{"open the database", "make its folder"}},
+		{[]string{"--database", mistaken}, []string{"open the database " + mistaken, "check the path"}},
+		{[]string{"-d", "x.db", "-c", mistaken}, []string{"--config " + mistaken + " and --database x.db: settings come from only one of them"}},
 		{[]string{"--ssl-cert", missing, "--ssl-key", missing}, []string{"Couldn't load TLS certificate", "missing.pem"}},
 		{[]string{"--config", mistaken}, []string{
 			mistaken + ":2: sesionCountLimit = 3: unknown setting; did you mean sessionCountLimit?",

@@ -90,6 +90,10 @@ func start(o *options, stderr io.Writer, now func() time.Time) (_ *process, err 
 	for _, text := range append(warnings, o.warnings...) {
 		p.put(serverlog.Warn, text)
 	}
+	if err := reloader.openDatabase(o.database); err != nil {
+		p.abandon()
+		return nil, err
+	}
 	if err := p.open(o, now); err != nil {
 		p.abandon()
 		return nil, err
@@ -211,6 +215,11 @@ func (p *process) openSessions(o *options, now func() time.Time) (err error) {
 	if p.relay, err = relay.New(config); err != nil {
 		return err
 	}
+	var stored []string
+	for _, h := range histories {
+		stored = append(stored, h.ID)
+	}
+	p.reloader.recall(stored)
 	for _, h := range histories {
 		if err := p.relay.Adopt(h); err != nil {
 			// Its files stay as they are; the others are still welcome.
@@ -235,7 +244,7 @@ func relayConfig(o *options) relay.Config {
 func (p *process) startLogin(o *options, now func() time.Time) {
 	config := login.Config{
 		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
-		Users: accounts{p.reloader}, Bans: bans{p.reloader},
+		Users: p.reloader.users(), Bans: p.reloader.bans(),
 		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
 	}
 	if p.templates != nil {
@@ -311,6 +320,10 @@ func (p *process) stop(again <-chan os.Signal) int {
 	p.outside.stop(p.log)
 	p.release()
 	p.put(serverlog.Info, "Server stopped.")
+	if err := p.reloader.close(); err != nil {
+		p.put(serverlog.Error, fmt.Sprintf("Closing the database: %v", err))
+		status = exitFailed
+	}
 	p.log.Close(logTimeout)
 	return status
 }
@@ -328,6 +341,7 @@ func (p *process) abandon() {
 	p.outside.stop(p.log)
 	p.sockets.close()
 	p.release()
+	_ = p.reloader.close() // as above
 	p.log.Close(logTimeout)
 }
 

@@ -62,9 +62,9 @@ type Options struct {
 	// Warn is told once about each thing in the file that is wrong; nil =
 	// nobody is. It must not call the database.
 	Warn func(text string)
-	// Publish is told about every change of a setting's value, one at a time,
-	// from the goroutine that found it. It must not call the database. nil =
-	// nobody is told.
+	// Publish is given the settings when they are first read and whenever the
+	// value of one has changed, one at a time, from the goroutine that found
+	// out. It must not call the database. nil = nobody is told.
 	Publish func(s *settings.Settings)
 }
 

@@ -117,11 +117,11 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	check()
-	if len(x.published) != 1 || x.published[0] != x.Current().Settings {
+	if len(x.published) != 2 || x.published[1] != x.Current().Settings {
 		t.Errorf("%d snapshots published", len(x.published))
 	}
 	x.ok(x.SetSettings(map[string]string{"serverTitle": "T"})) // no change
-	if len(x.published) != 1 {
+	if len(x.published) != 2 {
 		t.Errorf("%d snapshots published", len(x.published))
 	}
 	x.reopen()

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -14,14 +15,16 @@ import (
 // it.
 const flushPatience = time.Second
 
+const logColumns = `SELECT coalesce(cast(timestamp AS TEXT), ''), coalesce(cast(level AS INTEGER), 0), coalesce(cast(topic AS TEXT), ''),
+	coalesce(cast(user AS TEXT), ''), coalesce(cast(session AS TEXT), ''), coalesce(cast(message AS TEXT), '') FROM serverlog`
+
 // Log returns the stored entries that are asked for, newest first, also those
 // that were put just before. It reads the whole table, on a connection of its
 // own; ctx ends it.
 func (d *DB) Log(ctx context.Context, query serverlog.Query) ([]serverlog.Record, error) {
 	d.flushLog(ctx)
 	var text strings.Builder
-	text.WriteString(`SELECT coalesce(cast(timestamp AS TEXT), ''), coalesce(cast(level AS INTEGER), 0), coalesce(cast(topic AS TEXT), ''),
-		coalesce(cast(user AS TEXT), ''), coalesce(cast(session AS TEXT), ''), coalesce(cast(message AS TEXT), '') FROM serverlog WHERE 1`)
+	text.WriteString(logColumns + " WHERE 1")
 	var values []any
 	where := func(condition string, value any) {
 		text.WriteString(" AND " + condition)
@@ -50,23 +53,41 @@ func (d *DB) Log(ctx context.Context, query serverlog.Query) ([]serverlog.Record
 	values = append(values, limit, int64(max(query.Offset, 0)))
 
 	var records []serverlog.Record
-	err := retry(func() error {
-		records = nil
-		rows, err := d.readers.QueryContext(ctx, text.String(), values...)
+	err := d.records(ctx, text.String(), values, func(r serverlog.Record) { records = append(records, r) })
+	return records, d.failed("read the log in", err)
+}
+
+// SessionLogs calls f with all stored entries about these sessions that are at
+// least as severe as Info, in the order in which they were stored.
+func (d *DB) SessionLogs(ctx context.Context, sessions []string, f func(r serverlog.Record)) error {
+	ids, err := json.Marshal(sessions)
+	if err == nil {
+		err = d.records(ctx, logColumns+" WHERE session IN (SELECT value FROM json_each(?)) AND level <= ? ORDER BY rowid",
+			[]any{string(ids), int64(serverlog.Info)}, f)
+	}
+	return d.failed("read the log in", err)
+}
+
+// records calls f with the results of a query. It is not asked again after the
+// first one.
+func (d *DB) records(ctx context.Context, query string, values []any, f func(r serverlog.Record)) error {
+	var rows *sql.Rows
+	err := retry(func() (err error) {
+		rows, err = d.readers.QueryContext(ctx, query, values...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		r, err := scanRecord(rows)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			r, err := scanRecord(rows)
-			if err != nil {
-				return err
-			}
-			records = append(records, r)
-		}
-		return rows.Err()
-	})
-	return records, d.failed("read the log in", err)
+		f(r)
+	}
+	return rows.Err()
 }
 
 func scanRecord(rows *sql.Rows) (r serverlog.Record, err error) {

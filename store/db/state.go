@@ -76,12 +76,11 @@ func (d *DB) load() error {
 	}
 	d.interpret(s)
 	old := d.state.Load()
-	changed := old != nil && *old.Settings != *s.Settings
-	if old != nil && !changed {
+	if old != nil && *old.Settings == *s.Settings {
 		s.Settings = old.Settings
 	}
 	d.state.Store(s)
-	if changed {
+	if old == nil || old.Settings != s.Settings {
 		d.options.Publish(s.Settings)
 	}
 	return nil

@@ -80,12 +80,7 @@ func (l *Log) Put(e Entry) Entry {
 	l.mu.Lock()
 	l.all.push(e)
 	if e.Session != "" {
-		r := l.sessions[e.Session]
-		if r == nil {
-			r = &ring{limit: keepPerSession}
-			l.sessions[e.Session] = r
-		}
-		r.push(e)
+		l.ofSession(e.Session).push(e)
 	}
 	l.mu.Unlock()
 	if sink := l.sink.Load(); sink != nil {
@@ -97,6 +92,16 @@ func (l *Log) Put(e Entry) Entry {
 		l.dropped.Add(1)
 	}
 	return e
+}
+
+// ofSession returns what is kept for a session. Needs the lock.
+func (l *Log) ofSession(id string) *ring {
+	r := l.sessions[id]
+	if r == nil {
+		r = &ring{limit: keepPerSession}
+		l.sessions[id] = r
+	}
+	return r
 }
 
 // Session returns the kept entries of a session at least as severe as level,

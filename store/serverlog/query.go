@@ -1,7 +1,9 @@
 package serverlog
 
 import (
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,6 +46,47 @@ type Record struct {
 func (e *Entry) Record() Record {
 	return Record{Time: e.Time.UTC().Truncate(time.Second), Level: e.Level, Topic: e.Topic.String(),
 		User: e.User.String(), Session: e.Session, Message: e.Message}
+}
+
+// ParseTopic returns the topic with this name, in exactly this spelling.
+func ParseTopic(name string) (t Topic, ok bool) {
+	i := slices.Index(topicNames[:], name)
+	return Topic(max(i, 0)), i >= 0
+}
+
+// ParseLevel returns the level with this name, in exactly this spelling.
+func ParseLevel(name string) (l Level, ok bool) {
+	i := slices.Index(levelNames[:], name)
+	return Level(max(i, 0)), i >= 0
+}
+
+// parseUser reads the triple "ID;IP;NAME"; what is not of this form means
+// nobody.
+func parseUser(text string) (u User) {
+	id, rest, _ := strings.Cut(text, ";")
+	addr, name, ok := strings.Cut(rest, ";")
+	n, err := strconv.ParseUint(id, 10, 8)
+	if !ok || err != nil {
+		return User{}
+	}
+	u = User{ID: uint8(n), Name: name}
+	if a, err := netip.ParseAddr(addr); err == nil {
+		u.Addr = a
+	}
+	return u
+}
+
+// Recall adds what was stored about a session in an earlier life of the server
+// to what joiners may see of it. Entries are given oldest first, before new
+// ones are put. Those with a foreign topic are left out.
+func (l *Log) Recall(r Record) {
+	topic, ok := ParseTopic(r.Topic)
+	if !ok || r.Session == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ofSession(r.Session).push(Entry{Time: r.Time, Level: r.Level, Topic: topic, User: parseUser(r.User), Session: r.Session, Message: r.Message})
 }
 
 // Query returns the kept entries that are asked for, newest first.
