@@ -13,6 +13,7 @@ type configured struct {
 	path     string
 	settings *settings.Settings
 	value    func(key string) (config.Value, bool) // as it is written there
+	lists    int                                   // on the whitelist of listing servers
 }
 
 // configured returns what is in force.
@@ -22,12 +23,14 @@ func (r *reloader) configured() configured {
 		return configured{r.db.Path(), state.Settings, func(key string) (config.Value, bool) {
 			text, ok := state.Value(key)
 			return config.Value{Key: key, Text: text}, ok
-		}}
+		}, len(state.Whitelist)}
 	}
 	return inFile(r.file.Load())
 }
 
-func inFile(f *config.File) configured { return configured{f.Path, f.Settings, f.Value} }
+func inFile(f *config.File) configured {
+	return configured{f.Path, f.Settings, f.Value, len(f.Whitelist)}
+}
 
 // withoutEffect returns the settings that are valid but cannot act, because of
 // the options of this start or of another setting. Only the switch of a feature
@@ -41,11 +44,11 @@ func withoutEffect(f configured, o *options) []config.Problem {
 	if v, ok := f.value("extBansUrl"); ok && v.Text != "" {
 		report(v, "shared ban lists are not available in this version yet", "remove the line", true)
 	}
-	if v, ok := f.Value("abusereport"); ok && f.Settings.AbuseReport && o.reportURL == "" {
+	if v, ok := f.value("abusereport"); ok && f.settings.AbuseReport && o.reportURL == "" {
 		report(v, "has no effect without --report-url", "start with --report-url URL or write false", false)
 	}
-	if v, ok := f.Value("announceWhitelist"); ok && f.Settings.AnnounceWhitelist && len(f.Whitelist) == 0 {
-		report(v, "no session can be announced, because [announceWhitelist] has no URL", "add the URLs of listing servers or write false", false)
+	if v, ok := f.value("announceWhitelist"); ok && f.settings.AnnounceWhitelist && f.lists == 0 {
+		report(v, "no session can be announced, because the whitelist is empty", "add listing servers to it or write false", false)
 	}
 	if o.authURL == "" {
 		for _, key := range config.Keys() {

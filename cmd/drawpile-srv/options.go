@@ -229,7 +229,7 @@ func checkExtAuth(value string) error {
 }
 
 func (o *options) checkStore(g given) error {
-	for _, name := range []string{"config", "sessions", "templates", "data"} {
+	for _, name := range []string{"config", "database", "sessions", "templates", "data"} {
 		if g.has(name) && g[name] == "" {
 			return fmt.Errorf("--%s: write a path", name)
 		}

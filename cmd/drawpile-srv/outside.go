@@ -69,7 +69,12 @@ func (out *outside) stop(log *serverlog.Log) {
 
 // announceable reports whether the whitelist lets sessions be announced at
 // this URL. Any goroutine, loops included.
-func (r *reloader) announceable(url string) bool { return r.file.Load().Announceable(url) }
+func (r *reloader) announceable(url string) bool {
+	if r.db != nil {
+		return r.db.Current().Announceable(url)
+	}
+	return r.file.Load().Announceable(url)
+}
 
 // loginReports takes the abuse reports of people who are not in a session.
 type loginReports struct{ relay *relay.Server }
