@@ -93,9 +93,9 @@ func (h *History) readLine(j *journalText, line string, now time.Time) {
 	case "TITLE":
 		h.title = raw
 	case "PASSWORD":
-		j.hash(&h.passwordHash, keyword, raw)
+		j.hash(&h.passwordHash, keyword, hashText(params, raw))
 	case "OPWORD":
-		j.hash(&h.opwordHash, keyword, raw)
+		j.hash(&h.opwordHash, keyword, hashText(params, raw))
 	case "MAXUSERS":
 		h.maxUsers = int(clamp(number(raw), minUsers, maxUsers))
 	case "AUTORESET":
@@ -166,6 +166,15 @@ func (j *journalText) fields(keyword, params string, lo, hi int) ([]string, bool
 	}
 	f[len(f)-1] = trim(f[len(f)-1])
 	return f, true
+}
+
+// hashText is the stored form of a password: blanks at the end belong to a
+// plain one.
+func hashText(params, raw string) string {
+	if strings.HasPrefix(params, "plain;") {
+		return blank(params)
+	}
+	return raw
 }
 
 // hash keeps the old value if the new one is not a supported hash, and never

@@ -83,6 +83,8 @@ func TestReadJournal(t *testing.T) {
 		{"password cleared", "PASSWORD " + testHash + "\nPASSWORD \n", "", 0},
 		{"password cleared without a blank", "PASSWORD " + testHash + "\nPASSWORD\n", "", 0},
 		{"password in no known form", "PASSWORD plain;x\nPASSWORD secret\n", `password="plain;x"`, 1},
+		{"plain password with blanks", "PASSWORD plain; x  \r\n", `password="plain; x  "`, 0},
+		{"hash with blanks behind it", "PASSWORD " + testHash + " \n", `password="` + testHash + `"`, 0},
 		{"opword", "OPWORD " + testHash + "\n", `opword="` + testHash + `"`, 0},
 		{"opword in no known form", "OPWORD secret\n", "", 1},
 		{"users above", "MAXUSERS 300\n", "", 0},

@@ -165,11 +165,11 @@ func TestCreationOrder(t *testing.T) {
 		in   store.Create
 		want string
 	}{
-		{"least", store.Create{Founder: "a", MaxUsers: 254}, "FOUNDER a\n"},
+		{"least", store.Create{Founder: "a", MaxUsers: 254}, "FOUNDER a\nAUTORESET 0\n"},
 		{"most", store.Create{Alias: "x", Founder: "a\nb", MaxUsers: 20, ForceNSFM: true, AutoReset: 1, PasswordHash: someHash,
 			Flags: store.Unlisted | store.AllowWeb},
 			"ALIAS x\nFOUNDER a b\nMAXUSERS 20\nFLAGS nsfm\nAUTORESET 1\nPASSWORD " + someHash + "\nFLAGS nsfm allowweb unlisted\n"},
-		{"bounds", store.Create{Founder: "", MaxUsers: 0, ForceNSFM: true, Flags: store.NSFM}, "FOUNDER \nMAXUSERS 1\nFLAGS nsfm\n"},
+		{"bounds", store.Create{Founder: "", MaxUsers: 0, ForceNSFM: true, Flags: store.NSFM}, "FOUNDER \nMAXUSERS 1\nFLAGS nsfm\nAUTORESET 0\n"},
 	} {
 		fsys := storetest.New(1)
 		c.in.Version = frame.OwnVersion
@@ -371,4 +371,24 @@ func record(version string, messages ...[]byte) []byte {
 		panic(err)
 	}
 	return append(b, bytes.Join(messages, nil)...)
+}
+
+// TestReloadedSettings: what a session was created with and set to is what the
+// next start loads, whatever is configured then.
+func TestReloadedSettings(t *testing.T) {
+	fsys, c := storetest.New(1), newClock()
+	s := open(t, fsys, c)
+	h, err := s.Create(store.Create{Founder: "a", Version: frame.OwnVersion, MaxUsers: 20, AutoReset: 0})
+	must(t, err)
+	h.SetPasswordHash("plain; secret ")
+	h.SetOpwordHash("plain; word  ")
+	h.Log().Append(frame.AppendChat(nil, 1, frame.Chat{Text: []byte("kept")}), 1)
+	must(t, s.Close())
+	again := loadOne(t, open(t, fsys, c))
+	if !again.AutoResetSet() || again.AutoReset() != 0 {
+		t.Errorf("autoreset %v, %d", again.AutoResetSet(), again.AutoReset())
+	}
+	if p, o := again.PasswordHash(), again.OpwordHash(); p != "plain; secret " || o != "plain; word  " {
+		t.Errorf("passwords %q, %q", p, o)
+	}
 }

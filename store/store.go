@@ -179,10 +179,11 @@ func (h *History) initialise(c Create) []string {
 		h.flags = NSFM
 		lines = append(lines, "FLAGS "+h.flags.String())
 	}
+	// Also "off" is written: without the line the next start would take what
+	// is configured then.
 	h.autoResetSet = true
-	if h.autoReset = clamp(c.AutoReset, 0, maxBytes); h.autoReset != 0 {
-		lines = append(lines, numberLine("AUTORESET", h.autoReset))
-	}
+	h.autoReset = clamp(c.AutoReset, 0, maxBytes)
+	lines = append(lines, numberLine("AUTORESET", h.autoReset))
 	if h.passwordHash = blank(c.PasswordHash); h.passwordHash != "" {
 		lines = append(lines, "PASSWORD "+h.passwordHash)
 	}
