@@ -81,6 +81,8 @@ type seater struct {
 	err   error
 	hosts []*entry.HostRequest
 	joins []*entry.JoinRequest
+	// beforeJoin, if set, answers instead unless it returns nil.
+	beforeJoin func(*entry.JoinRequest) error
 }
 
 func (s *seater) Host(_ context.Context, r *entry.HostRequest) error {
@@ -96,6 +98,11 @@ func (s *seater) Host(_ context.Context, r *entry.HostRequest) error {
 func (s *seater) Join(_ context.Context, r *entry.JoinRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.beforeJoin != nil {
+		if err := s.beforeJoin(r); err != nil {
+			return err
+		}
+	}
 	if s.err != nil {
 		return s.err
 	}

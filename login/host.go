@@ -79,6 +79,7 @@ func (c *conn) tryHost(cmd frame.Command) error {
 	}
 
 	r := &entry.HostRequest{
+		Listing:  c.listing(),
 		UserID:   uint8(id),
 		Alias:    alias,
 		Version:  version,

@@ -1,12 +1,63 @@
 package login
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
 	"drawrelay/frame"
+	"drawrelay/store/entry"
 	"drawrelay/store/settings"
 )
+
+// session.md §4 step 3: a host is told about its own session like everybody
+// who chooses.
+func TestHostIsListed(t *testing.T) {
+	unlisted := session("s9", "", func(s *entry.Session) { s.Unlisted = true })
+	for _, test := range []struct {
+		name, who       string
+		mandatory, sees bool
+		session         *entry.Session
+	}{
+		{"guest", "bob", false, true, session("s9", "ali")},
+		{"unlisted", "bob", false, false, unlisted},
+		{"unlisted for a moderator", "mod", false, true, unlisted},
+		{"mandatory lookup", "bob", true, false, session("s9", "")},
+	} {
+		b := start(t, func(s *settings.Settings, c *Config) {
+			s.MandatoryLookup = test.mandatory
+			c.Users = NewMemoryUsers(Account{Name: "mod", PasswordHash: "plain;pw", Flags: []string{"MOD"}})
+		})
+		c, _ := b.greeted()
+		if test.mandatory {
+			c.cmd("lookup", nil, nil)
+			c.reply()
+		}
+		c.ident(test.who, "pw")
+		c.cmd("host", nil, info(object{"protocol": "dp:4.25.1", "user_id": 1}))
+		c.result("host")
+		r := b.seater.host(t)
+		var got []byte
+		if r.Listing != nil {
+			got = r.Listing(test.session)
+		}
+		if !test.sees {
+			if len(got) != 0 {
+				t.Errorf("%s: is told %q", test.name, got)
+			}
+			continue
+		}
+		m, rest, err := frame.Parse(got)
+		var v struct {
+			Type, Message string
+			Sessions      []struct{ ID string }
+		}
+		if err != nil || len(rest) != 0 || m.User != 0 || json.Unmarshal(m.Body, &v) != nil ||
+			v.Type != "login" || v.Message != "New session" || len(v.Sessions) != 1 || v.Sessions[0].ID != "s9" {
+			t.Errorf("%s: is told %q", test.name, got)
+		}
+	}
+}
 
 // §20 items 33, 34 and the order of checks of §12.2.
 func TestHostChecks(t *testing.T) {

@@ -64,11 +64,28 @@ func (c *conn) tryJoin(cmd frame.Command) error {
 
 	r := &entry.JoinRequest{Session: s.ID, Invited: invite}
 	r.Index, _ = frame.ParseHistoryIndex(frame.Str(cmd.Kwargs["hidx"])) // the zero index means from the start
-	return c.seat(cmd, func(ctx context.Context, p *entry.Person, conn *entry.Conn) error {
-		r.Person, r.Conn = p, conn
-		return c.server.cfg.Seater.Join(ctx, r)
-	})
+	for try := 1; ; try++ {
+		r.PasswordHash = s.PasswordHash
+		err := c.seat(cmd, func(ctx context.Context, p *entry.Person, conn *entry.Conn) error {
+			r.Person, r.Conn = p, conn
+			return c.server.cfg.Seater.Join(ctx, r)
+		})
+		if err != entry.ErrPasswordChanged || try == passwordChanges {
+			return err
+		}
+		// It was changed while the old one was checked.
+		var ok bool
+		if s, ok = c.server.cfg.Directory.Find(s.ID); !ok {
+			return entry.ErrNotFound
+		}
+		if right, err := c.mayJoin(s, pass, invite != nil); !right || err != nil {
+			return err
+		}
+	}
 }
+
+// passwordChanges is how many changes of the session password a join outlasts.
+const passwordChanges = 5
 
 // findSession returns the live session with this id or alias, or starts it
 // from its template.

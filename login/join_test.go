@@ -162,6 +162,52 @@ func TestSessionPassword(t *testing.T) {
 	}
 }
 
+// TestPasswordChangedMeanwhile: a join is checked against the password that
+// the session has when the seat is given, not against that of a moment before.
+func TestPasswordChangedMeanwhile(t *testing.T) {
+	begin := func(changes int, to string) (*bed, *client) {
+		b := start(t, nil, session("s1", "", func(s *entry.Session) { s.PasswordHash = "plain;old" }))
+		b.seater.beforeJoin = func(r *entry.JoinRequest) error {
+			s, _ := b.dir.Find("s1")
+			if changes > 0 {
+				changes--
+				next := *s
+				next.PasswordHash = to
+				b.dir.set("s1", &next)
+				return entry.ErrPasswordChanged
+			}
+			if r.PasswordHash != s.PasswordHash {
+				t.Errorf("the join was checked against %q, the session has %q", r.PasswordHash, s.PasswordHash)
+			}
+			return nil
+		}
+		return b, b.login("bob")
+	}
+	b, c := begin(1, "plain;new")
+	c.cmd("join", []any{"s1"}, info(object{"password": "old"}))
+	c.want(c.reply(), object{"type": "error", "code": "badPassword"})
+	c.ping()
+	b.logged("Warn/RuleBreak Incorrect password for session s1 (attempt 1/10)")
+	c.cmd("join", []any{"s1"}, info(object{"password": "new"}))
+	c.result("join")
+
+	_, c = begin(2, "*;x")
+	c.cmd("join", []any{"s1"}, info(object{"password": "old"}))
+	c.want(c.reply(), object{"type": "error", "code": "badPassword"})
+
+	_, c = begin(1, "")
+	c.cmd("join", []any{"s1"}, info(object{"password": "old"}))
+	c.result("join")
+
+	_, c = begin(passwordChanges-1, "plain;old")
+	c.cmd("join", []any{"s1"}, info(object{"password": "old"}))
+	c.result("join")
+
+	_, c = begin(1000, "plain;old")
+	c.cmd("join", []any{"s1"}, info(object{"password": "old"}))
+	c.refused("badPassword", "Incorrect password")
+}
+
 // §20 item 43: who may take the name of somebody present.
 func TestNameInUse(t *testing.T) {
 	for _, test := range []struct {

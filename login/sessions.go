@@ -2,9 +2,11 @@ package login
 
 import (
 	"sync"
+	"time"
 
 	"drawrelay/frame"
 	"drawrelay/store/entry"
+	"drawrelay/store/settings"
 )
 
 /* Session list
@@ -73,6 +75,31 @@ func (c *conn) showSessions() error {
 		c.send(frame.Object{"type": "login", "message": "Welcome", "sessions": sessions})
 	}
 	return nil
+}
+
+// listing returns what tells a host about its own session: it is the last one
+// to be listed for it (session.md §4). It returns nil if the client is told
+// about no sessions.
+func (c *conn) listing() func(*entry.Session) []byte {
+	if c.onlyLookup {
+		return nil
+	}
+	cfg, moderator := &c.server.cfg, c.person.Moderator()
+	return func(s *entry.Session) []byte {
+		if s.Unlisted && !moderator {
+			return nil
+		}
+		b, err := frame.AppendReply(nil, 0, newSession(s, cfg.Settings.Get(), cfg.Now()))
+		if err != nil {
+			return nil // as any other one that is too long
+		}
+		return b
+	}
+}
+
+// newSession is the message about a session that is new or has changed.
+func newSession(s *entry.Session, set *settings.Settings, now time.Time) frame.Object {
+	return frame.Object{"type": "login", "message": "New session", "sessions": frame.Array{describe(s, set, now)}}
 }
 
 // flushFull writes what is queued if it is a lot.
@@ -199,8 +226,7 @@ func (w *watcher) write(id string) bool {
 	cfg := &w.c.server.cfg
 	switch {
 	case visible:
-		w.c.send(frame.Object{"type": "login", "message": "New session",
-			"sessions": frame.Array{describe(s, cfg.Settings.Get(), cfg.Now())}})
+		w.c.send(newSession(s, cfg.Settings.Get(), cfg.Now()))
 	case shown:
 		w.c.send(frame.Object{"type": "login", "message": "Session ended", "remove": frame.Array{id}})
 	default:

@@ -43,7 +43,7 @@ func (s *Server) Instantiate(ctx context.Context, c store.Create, fill func(*sto
 	err = fill(h)
 	var r *room
 	if err == nil {
-		r, err = s.open(h, true, func(r *room) error {
+		r, err = s.open(h, true, nil, func(r *room) error {
 			r.session.event(serverlog.Info, serverlog.Status, nil, "Session instantiated from template "+c.Alias)
 			return nil
 		})

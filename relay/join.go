@@ -21,7 +21,8 @@ func (s *session) admitHost(p *entry.Person, id uint8, attach func(*seat)) {
 }
 
 // admitJoin seats a joiner, or refuses with an *entry.Refusal: the checks of
-// login.md §13.1 rows 9 to 14 but the password, against what holds now. attach
+// login.md §13.1 rows 9 to 14 against what holds now; the password was checked
+// before, against a stored form that must still be the session's. attach
 // is called exactly once when the join is certain, before anything is sent;
 // st.skip is set by then.
 func (s *session) admitJoin(r *entry.JoinRequest, attach func(*seat)) error {
@@ -77,6 +78,9 @@ func (s *session) mayJoin(r *entry.JoinRequest) error {
 		return entry.ErrClosed
 	case s.flag(store.AuthOnly) && p.AuthID == "":
 		return entry.ErrAuthOnly
+	}
+	if now := s.hist.PasswordHash(); now != "" && now != r.PasswordHash {
+		return entry.ErrPasswordChanged
 	}
 	return nil
 }

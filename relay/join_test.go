@@ -308,6 +308,23 @@ func TestRulesJoinRefused(t *testing.T) {
 	}
 }
 
+// A password that was changed between its check and the seat.
+func TestRulesPasswordChanged(t *testing.T) {
+	w := open(t)
+	w.s.hist.SetPasswordHash("hash:new")
+	try := func(p *entry.Person, invite *entry.Invite, checked string) error {
+		return w.s.admitJoin(&entry.JoinRequest{Person: p, Session: w.s.hist.ID, Invited: invite, PasswordHash: checked}, w.attach)
+	}
+	equal(t, "changed", try(person("a"), nil, "hash:old"), entry.ErrPasswordChanged)
+	equal(t, "set", try(person("a"), nil, ""), entry.ErrPasswordChanged)
+	equal(t, "members", len(w.s.seats), 1)
+	equal(t, "the same", try(person("b"), nil, "hash:new"), nil)
+	equal(t, "moderator", try(person("m", mod), nil, ""), nil)
+	equal(t, "invited", try(person("c"), &entry.Invite{}, ""), nil)
+	w.s.hist.SetPasswordHash("")
+	equal(t, "removed", try(person("d"), nil, "hash:old"), nil)
+}
+
 // session.md §6.2 and §6.3 row 3.
 func TestRulesReplacing(t *testing.T) {
 	for _, how := range []string{"account", "system id"} {

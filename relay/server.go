@@ -180,10 +180,10 @@ func (l *loop) call(f func() error) error {
 	return <-done
 }
 
-// open makes a history a live session on a loop. start is called on the loop
-// once the session is ready, before anybody can find it; if it fails the
-// session does not come to be.
-func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*room, error) {
+// open makes a history a live session on a loop. prepare is called on the loop
+// once the session has started, before anybody can find it, start when it can
+// be found; if that fails the session does not come to be. Both may be nil.
+func (s *Server) open(h *store.History, loaded bool, prepare func(), start func(*room) error) (*room, error) {
 	l := s.leastLoaded()
 	r := newRoom(s, l, h)
 	l.load.Add(1) // a session is some work, even without members
@@ -200,6 +200,9 @@ func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*
 		r.describe()
 		l.rooms = append(l.rooms, r)
 		r.session.start(loaded)
+		if prepare != nil {
+			prepare()
+		}
 		r.describe()
 		if err := s.registry.add(r); err != nil {
 			r.over = true
@@ -222,7 +225,7 @@ func (s *Server) open(h *store.History, loaded bool, start func(*room) error) (*
 // Adopt makes a loaded session live. On failure the caller keeps the history.
 // Any goroutine.
 func (s *Server) Adopt(h *store.History) error {
-	_, err := s.open(h, true, nil)
+	_, err := s.open(h, true, nil, nil)
 	if err != nil {
 		return fmt.Errorf("adopt session %s: %w", h.ID, err)
 	}
@@ -262,12 +265,22 @@ func (s *Server) Host(ctx context.Context, q *entry.HostRequest) error {
 	flags := store.Flags(0).
 		With(store.AllowWeb, q.AllowWeb).With(store.Invites, set.Invites).With(store.Unlisted, q.Unlisted)
 	unreserve()
-	_, err = s.open(h, false, func(r *room) error {
+	_, err = s.open(h, false, func() {
+		// After the first configuration in the history, which does not have
+		// them (session.md §4), but before anybody can see or join it.
 		if q.PasswordHash != "" {
 			h.SetPasswordHash(q.PasswordHash)
 		}
 		h.SetFlags(h.Flags() | flags)
-		r.session.admitHost(q.Person, q.UserID, func(st *seat) { r.attach(st, q.Conn) })
+	}, func(r *room) error {
+		r.session.admitHost(q.Person, q.UserID, func(st *seat) {
+			r.attach(st, q.Conn)
+			if q.Listing != nil {
+				if b := q.Listing(r.desc.Load()); len(b) > 0 {
+					r.direct(st, b)
+				}
+			}
+		})
 		return nil
 	})
 	if err != nil {

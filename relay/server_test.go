@@ -412,7 +412,11 @@ func (ts *testServer) joinQuiet(name, session string) *client {
 	if ts.setup.conn != nil {
 		ts.setup.conn(p, ec)
 	}
-	err := ts.Join(context.Background(), &entry.JoinRequest{Person: p, Conn: ec, Session: session})
+	q := &entry.JoinRequest{Person: p, Conn: ec, Session: session}
+	if d, ok := ts.Find(session); ok {
+		q.PasswordHash = d.PasswordHash
+	}
+	err := ts.Join(context.Background(), q)
 	if err != nil {
 		ts.t.Fatalf("join %s: %v", name, err)
 	}

@@ -144,6 +144,7 @@ func open(t testing.TB, options ...option) *world {
 }
 
 func (w *world) tryJoin(r *entry.JoinRequest) (st *seat, err error) {
+	r.PasswordHash = w.s.hist.PasswordHash() // as if it had just been checked
 	err = w.s.admitJoin(r, func(x *seat) { st = x; w.attach(x) })
 	if (err == nil) != (st != nil) {
 		w.t.Fatalf("join: attached %v, error %v", st != nil, err)

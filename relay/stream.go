@@ -121,15 +121,35 @@ func (s *session) resetStream(st *seat, chunk []byte) {
 	})
 }
 
+// streaming reports whether an image is being streamed, and st is who does it.
+func (s *session) streaming(st *seat) (active, own bool) {
+	active = s.stream != nil && !s.stream.prepared
+	return active, active && s.stream.st == st
+}
+
 // notStreaming says why st cannot add to a streamed reset, "" if it can.
 func (s *session) notStreaming(st *seat) string {
-	switch {
-	case s.stream == nil || s.stream.prepared:
+	switch active, own := s.streaming(st); {
+	case !active:
 		return "no stream is active"
-	case s.stream.st != st:
+	case !own:
 		return "they're not the one tasked to do it"
 	}
 	return ""
+}
+
+// ownStream returns the streamed reset that st is at, or what to answer if it
+// cannot finish or abort one; refuse logs why.
+func (s *session) ownStream(st *seat, refuse func(reason string)) (*stream, error) {
+	switch active, own := s.streaming(st); {
+	case !active:
+		refuse("none is active")
+		return nil, errors.New("no stream reset active")
+	case !own:
+		refuse("isn't the one performing it")
+		return nil, errors.New("invalid user")
+	}
+	return s.stream, nil
 }
 
 func (s *session) refuseChunk(st *seat, reason string) {
@@ -157,16 +177,10 @@ func (s *session) finishStream(st *seat, c frame.Command) error {
 		s.event(serverlog.Warn, serverlog.Status, nil,
 			fmt.Sprintf("User %d tried to finish stream reset with %d messages, but %s", st.id, count, reason))
 	}
-	switch s.notStreaming(st) {
-	case "":
-	case "no stream is active":
-		refuse("none is active")
-		return errors.New("no stream reset active")
-	default:
-		refuse("isn't the one performing it")
-		return errors.New("invalid user")
+	x, err := s.ownStream(st, refuse)
+	if err != nil {
+		return err
 	}
-	x := s.stream
 	s.slow(st, func(done func()) {
 		var err error
 		s.offload(func() { err = x.unpacker.finish() }, func() {
@@ -203,14 +217,8 @@ func (s *session) abortStream(st *seat, c frame.Command) error {
 	refuse := func(reason string) {
 		s.event(serverlog.Warn, serverlog.Status, nil, fmt.Sprintf("User %d tried to abort stream reset, but %s", st.id, reason))
 	}
-	switch s.notStreaming(st) {
-	case "":
-	case "no stream is active":
-		refuse("none is active")
-		return errors.New("no stream reset active")
-	default:
-		refuse("isn't the one performing it")
-		return errors.New("invalid user")
+	if _, err := s.ownStream(st, refuse); err != nil {
+		return err
 	}
 	s.dropStream()
 	s.event(serverlog.Info, serverlog.Status, nil, fmt.Sprintf("User %d aborted stream reset", st.id))

@@ -93,6 +93,9 @@ type JoinRequest struct {
 	// Invited says that an invite was redeemed: full sessions, auth-only and
 	// the password do not matter any more.
 	Invited *Invite
+	// PasswordHash is the stored form of the session password that the
+	// person's was checked against, empty if there was none.
+	PasswordHash string
 }
 
 // Invite is a redeemed invite.
@@ -113,6 +116,10 @@ type HostRequest struct {
 	PasswordHash string        // hashed by login, empty = none
 	AllowWeb     bool
 	Unlisted     bool
+	// Listing makes the messages, whole and in TCP framing, that tell the host
+	// about its own session as everybody who chooses is told; they precede the
+	// result. May be nil. Called on the session's loop: it must not block.
+	Listing func(*Session) []byte
 }
 
 // Seater gives seats. Implemented by relay, used by login from any goroutine.
@@ -124,7 +131,8 @@ type Seater interface {
 	Host(ctx context.Context, r *HostRequest) error
 	// Join seats the person in a live session, under the same rules as Host.
 	// The checks of login.md §13.1 rows 10 to 14 are repeated on the session's
-	// own loop, so what it answers is final.
+	// own loop, so what it answers is final; of the password only that it is
+	// still the one that was checked (ErrPasswordChanged).
 	Join(ctx context.Context, r *JoinRequest) error
 }
 
@@ -145,4 +153,7 @@ var (
 	ErrBadProtocol = &Refusal{"badProtocol", "This server does not support this protocol version."}
 	ErrAuthOnly    = &Refusal{"authOnly", "This session does not allow guest logins"}
 	ErrNameInUse   = &Refusal{"nameInuse", "This username is already in use"}
+	// ErrPasswordChanged: the password that was checked is not the session's
+	// any more. Login checks again.
+	ErrPasswordChanged = &Refusal{"badPassword", "Incorrect password"}
 )
