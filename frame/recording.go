@@ -87,3 +87,14 @@ func SessionMeta(version string, fork int64) []byte {
 	}
 	return fmt.Appendf(nil, `{"version":%s,"streamfork":%d}`, v, fork)
 }
+
+// RecordMeta is the metadata of a recording of a live session (storage.md
+// §3.2). A positive fill adds an entry of that many blanks, so that the messages
+// begin at a certain place; readers ignore it.
+func RecordMeta(version string, fill int) []byte {
+	v, _ := json.Marshal(version)
+	if fill <= 0 {
+		return fmt.Appendf(nil, `{"version":%s,"server-recording":"true"}`, v)
+	}
+	return fmt.Appendf(nil, `{"version":%s,"server-recording":"true","fill":"%*s"}`, v, fill, "")
+}

@@ -308,6 +308,13 @@ func (j *replacement) switchOver() error {
 	r := j.room
 	r.hist.FirstIndex += j.old.Count()
 	r.hist.SetLog(j.log)
+	switch {
+	case r.track == nil:
+	case j.from == startOver:
+		r.track.Restart(j.log)
+	default:
+		r.track.Continue(j.log, j.size)
+	}
 	next := nextLog{log: j.log, at: j.from, base: j.base}
 	for _, s := range *r.shards.Load() {
 		s := s

@@ -24,6 +24,7 @@ type room struct {
 	loop    *loop // owner
 	hist    *store.History
 	session *session
+	track   *store.Track // the recording made of it; nil: none
 
 	running   atomic.Bool
 	shards    atomic.Pointer[[]*shard] // the first is the owner loop's
@@ -370,6 +371,9 @@ func (r *room) broadcast(frames []byte, keep func(*seat) bool) {
 }
 
 func (r *room) setRunning(running bool) {
+	if running && r.track == nil && r.srv.config.Recorder != nil {
+		r.track = r.srv.config.Recorder.Begin(r.hist)
+	}
 	r.running.Store(running)
 	for _, s := range *r.shards.Load() {
 		s.notify()

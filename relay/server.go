@@ -53,6 +53,9 @@ type Config struct {
 	Log      *serverlog.Log
 	// CryptKey encrypts exported ban lists, 32 bytes; nil: not configured.
 	CryptKey []byte
+	// Recorder records all sessions; nil: none is recorded. It is closed after
+	// Stop.
+	Recorder *store.Recorder
 	// Listings puts sessions on public lists; nil: they cannot be listed.
 	Listings Listings
 	// Reporter sends abuse reports; nil: there is nobody to send them to.
@@ -343,6 +346,7 @@ func (s *Server) Members() int {
 // finish closes the files of a session that is over, off the loop.
 func (s *Server) finish(r *room, remove bool) {
 	r.loop.load.Add(-1)
+	track := r.track
 	s.finished.Go(func() {
 		var err error
 		if remove {
@@ -353,6 +357,9 @@ func (s *Server) finish(r *room, remove bool) {
 		if err != nil {
 			s.log.Put(serverlog.Entry{Level: serverlog.Error, Topic: serverlog.Status, Session: r.id,
 				Message: fmt.Sprintf("Cannot close the session's files: %v", err)})
+		}
+		if track != nil {
+			track.Finish()
 		}
 	})
 }

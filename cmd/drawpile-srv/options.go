@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -42,7 +43,8 @@ var table = []option{
 	{name: "ssl-cert", arg: "file", help: "TLS certificate chain, PEM"},
 	{name: "ssl-key", arg: "file", help: "TLS private key, PEM"},
 	{name: "ssl-key-algorithm", arg: "name", help: "guess, rsa, ec, dsa or dh (default guess)"},
-	{name: "record", arg: "path", help: "record sessions to files", later: "recording on the server"},
+	{name: "record", arg: "path", help: "record sessions to files: a folder, or a name with %d (date),\n" +
+		"%t or %h (time), %i (session id) and %a (alias)"},
 	{name: "web-admin-port", arg: "port", help: "port of the admin API, 0 = off", later: "the admin API"},
 	{name: "web-admin-auth", arg: "user:password", help: "credentials for the admin API", later: "the admin API"},
 	{name: "web-admin-access", arg: "address", help: "who may use the admin API", later: "the admin API"},
@@ -94,6 +96,7 @@ type options struct {
 	database  string
 	sessions  string // empty = in memory
 	templates string // folder, empty = none
+	record    string // folder or pattern, empty = no recordings
 	lingering bool   // --data without a configuration file or database
 	cryptKey  []byte // nil = none
 
@@ -229,13 +232,17 @@ func checkExtAuth(value string) error {
 }
 
 func (o *options) checkStore(g given) error {
-	for _, name := range []string{"config", "database", "sessions", "templates", "data"} {
+	for _, name := range []string{"config", "database", "sessions", "templates", "record", "data"} {
 		if g.has(name) && g[name] == "" {
 			return fmt.Errorf("--%s: write a path", name)
 		}
 	}
 	if g.has("config") && g.has("database") {
 		return fmt.Errorf("--config %s and --database %s: settings come from only one of them; remove the other", g["config"], g["database"])
+	}
+	o.record = g["record"]
+	if rest, ok := strings.CutPrefix(o.record, "~/"); ok {
+		o.record = os.Getenv("HOME") + "/" + rest
 	}
 	return nil
 }

@@ -143,7 +143,6 @@ func TestRefusals(t *testing.T) {
 		{"--websocket-listen here", "write an IP address"},
 		{"--websocket-listen ::1", "not available in this version yet"},
 		{"--announce-port 65536", "write a port up to 65535"},
-		{"--record x", "not available in this version yet"},
 		{"--web-admin-port 27780", "not available in this version yet"},
 		{"--web-admin-auth a:b", "not available in this version yet"},
 		{"--web-admin-access all", "not available in this version yet"},

@@ -36,13 +36,14 @@ const (
 
 // process is a running server.
 type process struct {
-	log     *serverlog.Log
-	stderr  io.Writer
-	store   *store.Store
-	lock    *dirlock.Lock // nil = sessions in memory
-	relay   *relay.Server
-	outside *outside
-	login   *login.Server
+	log      *serverlog.Log
+	stderr   io.Writer
+	store    *store.Store
+	lock     *dirlock.Lock // nil = sessions in memory
+	relay    *relay.Server
+	outside  *outside
+	login    *login.Server
+	recorder *store.Recorder // nil without --record
 	// templates are nil without --templates.
 	templates *templates
 	reloader  *reloader
@@ -212,6 +213,10 @@ func (p *process) openSessions(o *options, now func() time.Time) (err error) {
 	config := relayConfig(o)
 	config.Store, config.Settings, config.Log, config.Now = p.store, settings, p.log, now
 	p.outside = newOutside(o, p.reloader, &config)
+	if o.record != "" {
+		p.recorder = store.NewRecorder(store.RecorderOptions{Path: o.record, Log: p.log, Now: now})
+		config.Recorder = p.recorder
+	}
 	if p.relay, err = relay.New(config); err != nil {
 		return err
 	}
@@ -346,6 +351,9 @@ func (p *process) abandon() {
 }
 
 func (p *process) release() {
+	if p.recorder != nil {
+		p.recorder.Close()
+	}
 	if p.profiles != nil {
 		_ = p.profiles.Close() // only readers of profiles notice
 	}
