@@ -41,9 +41,6 @@ func withoutEffect(f configured, o *options) []config.Problem {
 	report := func(v config.Value, what, cure string, stops bool) {
 		problems = append(problems, config.Problem{Path: f.path, Line: v.Line, Key: v.Key, Value: v.Text, What: what, Cure: cure, Stops: stops})
 	}
-	if v, ok := f.value("extBansUrl"); ok && v.Text != "" {
-		report(v, "shared ban lists are not available in this version yet", "remove the line", true)
-	}
 	if v, ok := f.value("abusereport"); ok && f.settings.AbuseReport && o.reportURL == "" {
 		report(v, "has no effect without --report-url", "start with --report-url URL or write false", false)
 	}

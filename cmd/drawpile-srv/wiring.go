@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drawrelay/cmd/internal/extauth"
+	"drawrelay/cmd/internal/extbans"
 	"drawrelay/login"
 	"drawrelay/relay"
 	"drawrelay/store"
@@ -48,6 +49,7 @@ type process struct {
 	templates *templates
 	reloader  *reloader
 	profiles  io.Closer // nil = no profiles
+	external  *extbans.Source
 	sockets   *sockets
 	doors     []*door // one per port that clients come through
 	service   *service
@@ -169,11 +171,13 @@ func (p *process) open(o *options, now func() time.Time) (err error) {
 		}
 		p.put(serverlog.Info, fmt.Sprintf("Serving profiles at http://%v/debug/pprof/", o.pprof))
 	}
+	p.external = p.newExternalBans()
 	p.startLogin(o, now)
 	p.service = newService(p)
 	tcp := newDoor(p.sockets.tcp, p.reloader, "TCP")
 	p.doors = append(p.doors, tcp)
 	go p.accept(tcp)
+	p.fetchBans()
 	p.startOutside(o)
 	return nil
 }
@@ -249,7 +253,7 @@ func relayConfig(o *options) relay.Config {
 func (p *process) startLogin(o *options, now func() time.Time) {
 	config := login.Config{
 		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
-		Users: p.reloader.users(), Bans: p.reloader.bans(),
+		Users: p.reloader.users(), Bans: allBans{p.reloader.bans(), p.external},
 		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
 	}
 	if p.templates != nil {
@@ -315,6 +319,7 @@ func (p *process) stop(again <-chan os.Signal) int {
 	if err := p.login.Stop(ctx); err != nil {
 		p.put(serverlog.Warn, fmt.Sprintf("Some clients did not finish their login in time: %v", err))
 	}
+	p.external.Stop()
 	if err := p.relay.Stop(ctx); err != nil {
 		p.put(serverlog.Warn, fmt.Sprintf("Some clients did not go in time: %v", err))
 	}
