@@ -11,11 +11,25 @@ import (
 	"drawrelay/store/serverlog"
 )
 
-// Serve accepts connections until the listener is closed or Stop is called,
-// and returns nil then. Failed accepts, for instance for lack of file
-// descriptors, are logged and tried again. Serve may be called for several
-// listeners.
-func (s *Server) Serve(l net.Listener) error {
+// Serve accepts native connections until the listener is closed or Stop is
+// called, and returns nil then. Failed accepts, for instance for lack of file
+// descriptors, are logged and tried again. It and its sisters may be called for
+// several listeners.
+func (s *Server) Serve(l net.Listener) error { return s.serve(l, enterNative) }
+
+// ServeWeb is Serve for WebSocket connections.
+func (s *Server) ServeWeb(l net.Listener) error { return s.serve(l, enterWeb) }
+
+// ServeWebTLS is Serve for WebSocket connections over TLS. Config.TLS must be
+// set.
+func (s *Server) ServeWebTLS(l net.Listener) error { return s.serve(l, enterWebTLS) }
+
+// ServeAny is Serve for all of them, told apart by what the client sends first:
+// the start of a TLS handshake, an HTTP request, or nothing, as native clients
+// do until they are greeted. Those wait for that firstBytesWait longer.
+func (s *Server) ServeAny(l net.Listener) error { return s.serve(l, enterAny) }
+
+func (s *Server) serve(l net.Listener, e entrance) error {
 	s.mu.Lock()
 	if s.stopping {
 		s.mu.Unlock()
@@ -35,7 +49,7 @@ func (s *Server) Serve(l net.Listener) error {
 		socket, err := l.Accept()
 		if err == nil {
 			pause = acceptBackoff
-			s.Handle(socket)
+			s.handle(socket, e)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) || s.ctx.Err() != nil {
@@ -53,12 +67,17 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// Handle takes over an accepted TCP or Unix connection and returns at once.
-func (s *Server) Handle(socket net.Conn) {
+// Handle takes over an accepted native connection, TCP or Unix, and returns at
+// once.
+func (s *Server) Handle(socket net.Conn) { s.handle(socket, enterNative) }
+
+func (s *Server) handle(socket net.Conn, e entrance) {
 	if t, ok := socket.(interface{ SetNoDelay(bool) error }); ok {
 		_ = t.SetNoDelay(true) // drawing is made of small messages; failing costs only latency
 	}
-	s.take(newConn(s, socket, peerAddr(socket)))
+	c := newConn(s, socket, peerAddr(socket))
+	c.entrance = e
+	s.take(c)
 }
 
 // take starts the login of a connection, or closes it if there is no room.
@@ -108,13 +127,34 @@ func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if s.limits.forAddress(c.addr) > 0 {
-		unit := limitUnit(c.addr)
+	s.uncountLocked(c.addr)
+	s.wg.Done()
+}
+
+// readdress counts c under the address that its proxy has told, or returns the
+// reason why there is no room for it.
+func (s *Server) readdress(c *conn, addr netip.Addr) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limit, unit := s.limits.forAddress(addr), limitUnit(addr)
+	if limit > 0 && s.addresses[unit] >= limit {
+		return fmt.Sprintf("%d connections from %v are logging in", limit, unit)
+	}
+	s.uncountLocked(c.addr)
+	c.addr = addr
+	if limit > 0 {
+		s.addresses[unit]++
+	}
+	return ""
+}
+
+func (s *Server) uncountLocked(addr netip.Addr) {
+	if s.limits.forAddress(addr) > 0 {
+		unit := limitUnit(addr)
 		if s.addresses[unit]--; s.addresses[unit] <= 0 {
 			delete(s.addresses, unit)
 		}
 	}
-	s.wg.Done()
 }
 
 // limitUnit is what one party usually has: an IPv4 address or an IPv6 /64.

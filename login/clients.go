@@ -47,11 +47,7 @@ func (s *shown) kicked() error {
 func (s *Server) Clients() []Client {
 	var list []Client
 	s.each(func(c *conn) {
-		p := c.shown.person.Load()
-		if p == nil {
-			p = &entry.Person{Addr: c.addr, Browser: c.browser}
-		}
-		v := Client{ID: c.id, Person: p, Accepted: c.accepted}
+		v := Client{ID: c.id, Person: c.shown.person.Load(), Accepted: c.accepted}
 		if at := c.shown.left.Load(); at != nil {
 			v.Leaving, v.LeftAt = true, *at
 		}

@@ -20,6 +20,7 @@ import (
 /* Life of a connection
  *
  * 1. admit    accept loop   counted and registered
+ *    enter    connection    WebSocket handshake, where there is one
  * 2. greet    connection    hello is queued, the first state chosen
  * 3. next     connection    replies are flushed, one message is read
  * 4. handle   connection    pings are answered, commands run their step
@@ -36,8 +37,9 @@ type conn struct {
 	id       uint64 // immutable; entry.Conn.ID
 	shown    shown
 	socket   net.Conn
-	addr     netip.Addr // immutable; the zero Addr if there is none
-	browser  bool       // immutable; WebSocket with an Origin header
+	entrance entrance   // immutable
+	addr     netip.Addr // the zero Addr if there is none; settled before the hello
+	browser  bool       // WebSocket with an Origin header; likewise
 	accepted time.Time  // immutable
 	idle     time.Duration
 	alarm    alarm
@@ -81,7 +83,9 @@ type conn struct {
 }
 
 func newConn(s *Server, socket net.Conn, addr netip.Addr) *conn {
-	return &conn{server: s, id: entry.NextConnID(), socket: socket, addr: addr, accepted: time.Now(), alarm: alarm{conn: socket}}
+	c := &conn{server: s, id: entry.NextConnID(), socket: socket, addr: addr, accepted: time.Now(), alarm: alarm{conn: socket}}
+	c.show()
+	return c
 }
 
 // run is the connection's goroutine.
@@ -97,8 +101,9 @@ func (c *conn) serve() error {
 	if c.server.ctx.Err() != nil {
 		c.alarm.stop(stopGrace)
 	}
-	c.tr = &stream{in: c.socket, out: c.socket, received: c.received}
-	c.log(serverlog.Info, serverlog.Status, "New TCP client connected")
+	if err := c.enter(); err != nil {
+		return err
+	}
 	c.show()
 	c.lookupAddressBan()
 	c.greet()
@@ -158,8 +163,14 @@ func (c *conn) readError(err error) error {
 			return errWoken
 		}
 		return &aborted{serverlog.Status, fmt.Sprintf("Message queue exceeded timeout of %dms", c.alarm.due(c.accepted).Milliseconds())}
-	case peerGone(err):
+	case peerGone(err), c.closedByPeer(err):
 		return errPeerGone
+	case errors.Is(err, frame.ErrWebSocket):
+		c.log(serverlog.Warn, serverlog.RuleBreak, "Received bad data: "+err.Error())
+		c.hangUp(frame.AppendClose(nil, frame.CloseProtocol))
+		return errPeerGone
+	case errors.Is(err, frame.ErrShort), errors.Is(err, frame.ErrTooLong):
+		return &aborted{serverlog.RuleBreak, "Received bad data: " + err.Error()}
 	}
 	return &aborted{serverlog.Status, "Socket error: " + err.Error()}
 }

@@ -26,6 +26,10 @@ func (c *conn) finish(err error) {
 	if errors.As(err, &abort) {
 		c.log(serverlog.Warn, abort.topic, abort.text)
 	}
+	if c.tr == nil {
+		c.alarm.sever() // there is nothing to speak through yet
+		return
+	}
 	bye := c.lastWords(err)
 	if bye == nil {
 		c.alarm.sever()
@@ -40,7 +44,9 @@ func (c *conn) finish(err error) {
 	c.endWatch()
 	c.wmu.Lock()
 	c.out = frame.AppendDisconnect(c.out, bye.reason, bye.text)
-	err = c.flushLocked(closeTimeout)
+	if err = c.flushLocked(closeTimeout); err == nil {
+		err = c.tr.writeEnd()
+	}
 	c.wmu.Unlock()
 	if err == nil {
 		c.closeOrderly()

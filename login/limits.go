@@ -44,6 +44,16 @@ const (
 	// secureTimeout bounds the time from the hello to the end of the TLS
 	// handshake. No human is involved.
 	secureTimeout = 60 * time.Second
+	// upgradeTimeout bounds the time from accept to the end of the WebSocket
+	// handshake, TLS included. No human is involved.
+	upgradeTimeout = 30 * time.Second
+	// maxRequest is the longest HTTP request in bytes: browsers send about one
+	// thousand.
+	maxRequest = 8 << 10
+	// firstBytesWait is how long a connection that may be anything has for its
+	// first byte: clients with TLS or WebSocket send theirs with the last packet
+	// that opens the connection, native ones wait for the hello.
+	firstBytesWait = 500 * time.Millisecond
 	// firstByteTimeout cuts connections that never send a byte although
 	// clientTimeout is off. Clients ping after 15 s.
 	firstByteTimeout = 120 * time.Second

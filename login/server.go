@@ -36,6 +36,9 @@ type Config struct {
 	// TLS returns the configuration for a new connection; nil = the listener
 	// is plain and startTls is not offered. With it, TLS is required.
 	TLS func() *tls.Config
+	// TrustedProxy reports whether a peer is believed about the addresses of
+	// WebSocket clients (X-Real-IP); nil = peers on this machine.
+	TrustedProxy func(peer netip.Addr) bool
 	// LocalHost is the server's own host name, case-folded and normalised;
 	// empty = not configured (login.md §8 row 5).
 	LocalHost string
@@ -87,6 +90,9 @@ type Server struct {
 func New(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.TrustedProxy == nil {
+		cfg.TrustedProxy = func(peer netip.Addr) bool { return !peer.IsValid() || peer.IsLoopback() }
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader

@@ -21,12 +21,25 @@ func (c *conn) startTLS() error {
 	if err := c.flush(); err != nil {
 		return err
 	}
+	if err := c.secure(c.socket); err != nil {
+		return err
+	}
+	c.show()
+	c.tr = newStream(c.pipe.TLS, c.pipe.TLS, c.received)
+	c.alarm.limit(0)
+	c.state = c.afterSecure()
+	return nil
+}
+
+// secure does the handshake over socket, which is the connection's own or
+// repeats what has been read from it.
+func (c *conn) secure(socket net.Conn) error {
 	config := c.server.cfg.TLS()
 	if !config.DynamicRecordSizingDisabled {
 		config = config.Clone()
 		config.DynamicRecordSizingDisabled = true
 	}
-	gate := &gate{Conn: c.socket, slots: c.server.slots}
+	gate := &gate{Conn: socket, slots: c.server.slots}
 	pipe := entry.NewPipe(gate, config)
 	_ = c.socket.SetWriteDeadline(time.Now().Add(writeTimeout)) // fails on a closed socket only, as the handshake will
 	err := pipe.TLS.Handshake()
@@ -40,10 +53,6 @@ func (c *conn) startTLS() error {
 	}
 	c.pipe = pipe
 	c.person.TLS = true
-	c.show()
-	c.tr = &stream{in: pipe.TLS, out: pipe.TLS, received: c.received}
-	c.alarm.limit(0)
-	c.state = c.afterSecure()
 	return nil
 }
 

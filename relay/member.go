@@ -194,7 +194,7 @@ func (s *Server) KickConn(ctx context.Context, conn uint64, message string) (for
 		case k.quiet && !k.ending:
 			text := kickText(message)
 			k.logf(serverlog.Info, serverlog.Kick, "Kicked by %s (%s)", text, kickDetails)
-			k.bye(newBuffer(frame.AppendDisconnect(nil, frame.ReasonKick, text)))
+			k.bye(k.lastWords(frame.AppendDisconnect(nil, frame.ReasonKick, text)))
 		default:
 			forced = true
 			k.fail(errAborted)

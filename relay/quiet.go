@@ -46,6 +46,6 @@ func (k *link) echo(b []byte) {
 		}
 	}
 	if len(own) > 0 {
-		k.queue(newBuffer(own))
+		k.queue(k.framed(own))
 	}
 }

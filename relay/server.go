@@ -389,7 +389,7 @@ func (s *Server) stop(ctx context.Context) error {
 		_ = l.call(func() error {
 			for _, k := range append([]*link(nil), l.links...) {
 				if k.quiet {
-					k.bye(newBuffer(bye))
+					k.bye(k.lastWords(bye))
 				}
 			}
 			return nil

@@ -223,6 +223,7 @@ func TestEveryKey(t *testing.T) {
 		"sessionUserLimit": "7", "minimumProtocolVersion": "dp:4.24.0", "unlistedHostPolicy": "ALL",
 		"extauthkey":    strings.Repeat("A", 43) + "=",
 		"redirectHosts": "drawpile://example.org", "redirectSessions": "demo=drawpile://example.org",
+		"webSocketOrigins": "https://example.org",
 	}
 	defaults := Parse("f", "", nil)
 	if !reflect.DeepEqual(defaults.Settings, settings.Default()) {
@@ -242,7 +243,7 @@ func TestEveryKey(t *testing.T) {
 			t.Errorf("%s changes %d fields", name, changed)
 		}
 	}
-	const ownKeys = 12 // rateLimit…, redirect…
+	const ownKeys = 13 // rateLimit…, redirect…, webSocketOrigins
 	if len(Keys()) != keysOfReference+ownKeys {
 		t.Errorf("%d keys, want %d", len(Keys()), keysOfReference+ownKeys)
 	}

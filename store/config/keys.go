@@ -44,6 +44,8 @@ var keys = []key{
 	checkedKey("redirectSessions", "write pairs like demo=drawpile://example.org, separated by blanks",
 		func(s *settings.Settings) *string { return &s.RedirectSessions }, settings.CheckRedirectSessions),
 	boolKey("acceptRedirects", func(s *settings.Settings) *bool { return &s.AcceptRedirects }),
+	checkedKey("webSocketOrigins", "write origins like https://web.drawpile.net, separated by blanks",
+		func(s *settings.Settings) *string { return &s.WebSocketOrigins }, settings.CheckOrigins),
 
 	textKey("serverTitle", func(s *settings.Settings) *string { return &s.ServerTitle }),
 	textKey("welcomeMessage", func(s *settings.Settings) *string { return &s.WelcomeMessage }),

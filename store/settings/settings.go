@@ -38,6 +38,10 @@ type Settings struct {
 	RedirectSessions string
 	AcceptRedirects  bool
 
+	// WebSocketOrigins are the origins of web pages that may connect, separated
+	// by blanks (webSocketOrigins, an own key); empty = all of them.
+	WebSocketOrigins string
+
 	ServerTitle         string // serverTitle
 	WelcomeMessage      string // welcomeMessage
 	RuleText            string // ruleText
