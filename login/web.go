@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -14,6 +13,9 @@ import (
 
 	"drawrelay/store/serverlog"
 )
+
+// forbidden is the HTTP status for those who may not connect.
+const forbidden = 403
 
 // webRequest is what matters of a WebSocket handshake (integrations.md §6.2).
 // Path, query, Host, sub-protocols and extensions do not.
@@ -28,7 +30,7 @@ type webRequest struct {
 func (c *conn) upgrade(in io.Reader, out io.Writer, first []byte) error {
 	request, rest, err := readRequest(in, first)
 	if err == errLongRequest {
-		return c.decline(out, http.StatusRequestHeaderFieldsTooLarge, err.Error())
+		return c.decline(out, "431 Request Header Fields Too Large", err.Error())
 	}
 	if err != nil {
 		return errPeerGone // nobody who would understand anything
@@ -48,7 +50,7 @@ func (c *conn) upgrade(in io.Reader, out io.Writer, first []byte) error {
 		},
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
 			if reason := c.introduce(&r); reason != "" {
-				return nil, ws.RejectConnectionError(ws.RejectionStatus(http.StatusForbidden), ws.RejectionReason(reason))
+				return nil, ws.RejectConnectionError(ws.RejectionStatus(forbidden), ws.RejectionReason(reason))
 			}
 			return nil, nil
 		},
@@ -63,7 +65,7 @@ func (c *conn) upgrade(in io.Reader, out io.Writer, first []byte) error {
 			c.closeOrderly()
 			return errPeerGone
 		}
-		return c.decline(out, http.StatusBadRequest, "this port speaks WebSocket")
+		return c.decline(out, "400 Bad Request", "this port speaks WebSocket")
 	}
 	c.alarm.limit(0)
 	c.tr = newWebStream(in, out, rest, c.received, c.writeControl)
@@ -97,10 +99,10 @@ func (c *conn) introduce(r *webRequest) (reason string) {
 }
 
 // decline answers what is no WebSocket handshake.
-func (c *conn) decline(out io.Writer, status int, text string) error {
+func (c *conn) decline(out io.Writer, status, text string) error {
 	_ = c.socket.SetWriteDeadline(time.Now().Add(c.patience(writeTimeout)))
-	_, err := fmt.Fprintf(out, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s\n",
-		status, http.StatusText(status), len(text)+1, text)
+	_, err := fmt.Fprintf(out, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s\n",
+		status, len(text)+1, text)
 	if err == nil {
 		c.closeOrderly()
 	}

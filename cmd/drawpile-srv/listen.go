@@ -11,8 +11,9 @@ import (
 )
 
 // listenTCP opens the TCP port at addr, or at all addresses of both families
-// with one socket if addr is zero (configuration.md §17.1).
-func listenTCP(ctx context.Context, addr netip.Addr, port int) (net.Listener, error) {
+// with one socket if addr is zero (configuration.md §17.1). prefix is what the
+// names of its options begin with, before "port" and "listen".
+func listenTCP(ctx context.Context, addr netip.Addr, port int, prefix string) (net.Listener, error) {
 	network, host := "tcp", ""
 	if addr.IsValid() {
 		host = addr.String()
@@ -28,11 +29,11 @@ func listenTCP(ctx context.Context, addr netip.Addr, port int) (net.Listener, er
 	cure := ""
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		cure = "; another program, perhaps another server, uses this port: stop it or choose another --port"
+		cure = "; another program, perhaps another server, uses this port: stop it or choose another " + prefix + "port"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		cure = "; this machine does not have that address: correct --listen"
+		cure = "; this machine does not have that address: correct " + prefix + "listen"
 	case errors.Is(err, syscall.EACCES):
-		cure = "; ports below 1024 need the right to open them: choose another --port"
+		cure = "; ports below 1024 need the right to open them: choose another " + prefix + "port"
 	}
 	return nil, fmt.Errorf("cannot listen on TCP port %d: %w%s", port, err, cure)
 }

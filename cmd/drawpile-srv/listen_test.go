@@ -33,7 +33,7 @@ func TestListenTCP(t *testing.T) {
 		if addr.Is6() && !have6 {
 			continue
 		}
-		l, err := listenTCP(t.Context(), addr, freePort(t))
+		l, err := listenTCP(t.Context(), addr, freePort(t), "--")
 		if err != nil {
 			t.Errorf("%q: %v", tt.listen, err)
 			continue
@@ -48,7 +48,7 @@ func TestListenTCP(t *testing.T) {
 				_ = c.Close()
 			}
 		}
-		if _, err := listenTCP(t.Context(), addr, port); err == nil || !strings.Contains(err.Error(), "choose another --port") {
+		if _, err := listenTCP(t.Context(), addr, port, "--"); err == nil || !strings.Contains(err.Error(), "choose another --port") {
 			t.Errorf("%q twice: %v", tt.listen, err)
 		}
 		_ = l.Close()

@@ -36,8 +36,8 @@ var table = []option{
 	{name: "version", short: 'v', help: "show the version"},
 	{name: "port", short: 'p', arg: "port", help: "TCP port, 1 to 65535 (default 27750)"},
 	{name: "listen", short: 'l', arg: "address", help: "IP address to listen at (default: all)"},
-	{name: "websocket-port", arg: "port", help: "WebSocket port, 0 = none", later: "WebSocket"},
-	{name: "websocket-listen", arg: "address", help: "IP address to listen at for WebSocket", later: "WebSocket"},
+	{name: "websocket-port", arg: "port", help: "WebSocket port, 0 = none (default)"},
+	{name: "websocket-listen", arg: "address", help: "IP address to listen at for WebSocket (default: all)"},
 	{name: "local-host", arg: "name", help: "host name of this server, as clients know it"},
 	{name: "announce-port", arg: "port", help: "port to announce to listing servers (default: the TCP port)"},
 	{name: "ssl-cert", arg: "file", help: "TLS certificate chain, PEM"},
@@ -65,6 +65,8 @@ var table = []option{
 		"certificate for TLS unless another is given"},
 	{name: "no-tls", own: true, help: "no TLS with --data"},
 	{name: "user", arg: "name", own: true, help: "go on as this account once the ports are open; for a start as root"},
+	{name: "websocket-ssl", own: true, help: "TLS on the WebSocket port, with the certificate of --ssl-cert or --data"},
+	{name: "single-port", own: true, help: "take WebSocket, with and without TLS, at the TCP port as well"},
 	{name: "trusted-proxy", arg: "subnet", own: true, many: true, help: "believe what this proxy says about the addresses of WebSocket clients;\n" +
 		"ADDRESS or ADDRESS/BITS, may be repeated. Loopback always is"},
 	{name: "log-format", arg: "form", own: true, help: "text or json (default text)"},
@@ -106,6 +108,11 @@ type options struct {
 	transport    string         // auto, poll or goroutine
 	syncInterval time.Duration
 
+	webPort    int        // 0 = no WebSocket port
+	webListen  netip.Addr // zero = all addresses
+	webTLS     bool
+	singlePort bool
+
 	listening []string // options given about ports, which passed sockets overrule
 
 	warnings []string // about options without effect that the reference takes
@@ -141,7 +148,7 @@ func parseOptions(args []string) (*options, error) {
 		}
 	}
 	for _, check := range []func(given) error{
-		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkAnnouncing, o.checkPort, o.checkListen, o.checkTLS, o.checkOwn,
+		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkAnnouncing, o.checkPort, o.checkListen, o.checkTLS, o.checkWebSocket, o.checkOwn,
 	} {
 		if err := check(g); err != nil {
 			return nil, err
@@ -181,19 +188,11 @@ func checkAvailable(g given) error {
 const graphical = "a graphical interface"
 
 // meansOff are values that switch a missing feature off.
-var meansOff = map[string]string{"websocket-port": "0", "web-admin-port": "0"}
+var meansOff = map[string]string{"web-admin-port": "0"}
 
 // checkLater checks values of options that are not acted upon yet.
 func checkLater(name, value string) error {
 	switch name {
-	case "websocket-port":
-		if n, err := settings.ParseInt(value); err != nil || n < 0 || n > 65535 {
-			return fmt.Errorf("--websocket-port %s: write a port from 0 to 65535", value)
-		}
-	case "websocket-listen":
-		if _, err := netip.ParseAddr(value); err != nil {
-			return fmt.Errorf("--websocket-listen %s: write an IP address", value)
-		}
 	}
 	return nil
 }

@@ -139,9 +139,11 @@ func TestRefusals(t *testing.T) {
 		// Values are checked before the missing feature is named.
 		{"--websocket-port 65536", "write a port from 0 to 65535"},
 		{"--websocket-port abc", "write a port from 0 to 65535"},
-		{"--websocket-port 27751", "WebSocket is not available in this version yet; remove the option"},
 		{"--websocket-listen here", "write an IP address"},
-		{"--websocket-listen ::1", "not available in this version yet"},
+		{"--websocket-ssl", "--websocket-ssl has no effect without --websocket-port"},
+		{"--websocket-port 0 --websocket-ssl --data x", "--websocket-ssl has no effect without --websocket-port"},
+		{"--websocket-port 1 --websocket-ssl", "--websocket-ssl needs a certificate"},
+		{"--websocket-port 1 --websocket-ssl --data x --no-tls", "--websocket-ssl needs a certificate"},
 		{"--announce-port 65536", "write a port up to 65535"},
 		{"--web-admin-port 27780", "not available in this version yet"},
 		{"--web-admin-auth a:b", "not available in this version yet"},
@@ -175,6 +177,12 @@ func TestAccepted(t *testing.T) {
 		{"--port 65535 --listen ::", func(o *options) bool { return o.port == 65535 && o.listen == netip.IPv6Unspecified() }},
 		{"--no-gui", func(o *options) bool { return len(o.warnings) == 0 }},
 		{"--websocket-port 0 --web-admin-port 0", func(o *options) bool { return len(o.warnings) == 0 }},
+		{"--websocket-port 27751 --websocket-listen ::1", func(o *options) bool {
+			return o.webPort == 27751 && o.webListen == netip.IPv6Loopback() && !o.webTLS && !o.singlePort && len(o.warnings) == 0
+		}},
+		{"--websocket-listen ::1", func(o *options) bool { return len(o.warnings) == 1 }},
+		{"--websocket-port 443 --websocket-ssl --data x", func(o *options) bool { return o.webTLS && len(o.warnings) == 0 }},
+		{"--single-port --trusted-proxy 10.0.0.1", func(o *options) bool { return o.singlePort && len(o.warnings) == 0 }},
 		{"positional", func(o *options) bool { return len(o.warnings) == 1 }},
 		{"--local-host Pile.Example", func(o *options) bool { return o.localHost == "Pile.Example" }},
 		{"--extauth https://Auth.example:8443/x?y#z", func(o *options) bool {

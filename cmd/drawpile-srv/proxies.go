@@ -30,8 +30,8 @@ func (o *options) checkProxies(g given) error {
 		}
 		o.proxies = append(o.proxies, p)
 	}
-	if !g.has("websocket-port") || g["websocket-port"] == "0" {
-		o.warn("--trusted-proxy has no effect without --websocket-port: only WebSocket clients come through proxies")
+	if (!g.has("websocket-port") || g["websocket-port"] == "0") && !g.has("single-port") {
+		o.warn("--trusted-proxy has no effect without --websocket-port or --single-port: only WebSocket clients come through proxies")
 	}
 	return nil
 }

@@ -17,20 +17,27 @@ type sockets struct {
 // those that the options ask for: TCP, WebSocket, then admin
 // (configuration.md §2.3, §5.2).
 func openSockets(ctx context.Context, o *options) (s *sockets, err error) {
-	list, err := passedSockets()
-	if err != nil {
-		return nil, err
+	if s, err = takeSockets(); err != nil || s.tcp != nil {
+		return s, err
 	}
-	if len(list) > 0 {
-		return assignSockets(list)
+	s.tcp, err = listenTCP(ctx, o.listen, o.port, "--")
+	if err == nil && o.webPort != 0 {
+		s.websocket, err = listenTCP(ctx, o.webListen, o.webPort, "--websocket-")
 	}
-	s = new(sockets)
-	s.tcp, err = listenTCP(ctx, o.listen, o.port)
 	if err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// takeSockets returns the sockets that the service manager has passed, once.
+func takeSockets() (*sockets, error) {
+	list, err := passedSockets()
+	if err != nil || len(list) == 0 {
+		return new(sockets), err
+	}
+	return assignSockets(list)
 }
 
 // close may be called twice, and for none.

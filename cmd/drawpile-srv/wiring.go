@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -146,6 +147,15 @@ func lingering(s *settings.Settings) *settings.Settings {
 
 // open brings sessions to life and opens the ports.
 func (p *process) open(o *options, now func() time.Time) (err error) {
+	if p.sockets.tcp == nil {
+		if p.sockets, err = takeSockets(); err != nil {
+			return err
+		}
+	}
+	// Stored sessions say to members whether browsers may come.
+	if p.sockets.websocket != nil || o.webPort != 0 && p.sockets.tcp == nil || o.singlePort {
+		p.reloader.settings.EnableWebSockets()
+	}
 	if err := p.openSessions(o, now); err != nil {
 		return err
 	}
@@ -162,8 +172,8 @@ func (p *process) open(o *options, now func() time.Time) (err error) {
 	if p.sockets.passed && len(o.listening) > 0 {
 		p.put(serverlog.Warn, fmt.Sprintf("%s: ignored, because the service manager has passed sockets", strings.Join(o.listening, ", ")))
 	}
-	if p.sockets.admin != nil || p.sockets.websocket != nil {
-		return errors.New("the service manager has passed a socket for the admin API or WebSocket, which are not available in this version yet; pass one socket")
+	if p.sockets.admin != nil {
+		return errors.New("the service manager has passed a socket for the admin API, which is not available in this version yet; name the others tcp and websocket")
 	}
 	if o.pprof.IsValid() {
 		if p.profiles, err = serveProfiles(o.pprof); err != nil {
@@ -174,19 +184,17 @@ func (p *process) open(o *options, now func() time.Time) (err error) {
 	p.external = p.newExternalBans()
 	p.startLogin(o, now)
 	p.service = newService(p)
-	tcp := newDoor(p.sockets.tcp, p.reloader, "TCP")
-	p.doors = append(p.doors, tcp)
-	go p.accept(tcp)
+	p.openDoors(o)
 	p.fetchBans()
 	p.startOutside(o)
 	return nil
 }
 
 // accept serves the connections of a port until it is closed.
-func (p *process) accept(d *door) {
+func (p *process) accept(d *door, serve func(net.Listener) error) {
 	address, port := listenerAddress(d)
 	p.put(serverlog.Info, fmt.Sprintf("Started listening for %s connections on port %d at address %s", d.name, port, address))
-	if err := p.login.Serve(d); err != nil {
+	if err := serve(d); err != nil {
 		p.put(serverlog.Error, fmt.Sprintf("No longer accepting %s connections: %v", d.name, err))
 	}
 }
@@ -255,6 +263,7 @@ func (p *process) startLogin(o *options, now func() time.Time) {
 		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
 		Users: p.reloader.users(), Bans: allBans{p.reloader.bans(), p.external},
 		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
+		TrustedProxy: o.trusts,
 	}
 	if p.templates != nil {
 		config.Templates = p.templates

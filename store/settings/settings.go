@@ -87,8 +87,8 @@ type Settings struct {
 	ExtBansURL           string        // extBansUrl; empty = off
 	ExtBansCheckInterval time.Duration // extBansCheckInterval; use ExtBansInterval for the clamped value
 
-	// WebSockets says that a WebSocket listener runs. Fixed for the process,
-	// not a key.
+	// WebSockets says that a WebSocket listener runs. Not a key: the source
+	// sees to it.
 	WebSockets bool
 }
 
@@ -154,7 +154,8 @@ func (s *Settings) ExtBansInterval() time.Duration {
 type Source struct {
 	current atomic.Pointer[Settings]
 
-	mu       sync.Mutex
+	mu       sync.Mutex // protects what follows
+	web      bool
 	watchers map[int]func(old, new *Settings)
 	next     int
 }
@@ -173,10 +174,24 @@ func (s *Source) Get() *Settings { return s.current.Load() }
 func (s *Source) Set(n *Settings) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.web && !n.WebSockets {
+		c := *n
+		c.WebSockets = true
+		n = &c
+	}
 	old := s.current.Swap(n)
 	for _, w := range s.watchers {
 		w(old, n)
 	}
+}
+
+// EnableWebSockets says that a WebSocket listener runs, in the current snapshot
+// and all later ones.
+func (s *Source) EnableWebSockets() {
+	s.mu.Lock()
+	s.web = true
+	s.mu.Unlock()
+	s.Set(s.Get())
 }
 
 // Watch calls w after every replacement, from the goroutine that replaces; w
