@@ -19,9 +19,12 @@ const maxFileSize = 16 << 20
 // (configuration.md §9.4).
 const emptyGrace = time.Second
 
-// clockGrain is more than the resolution of modification times. A file read so
-// soon after its last change may change again without its time moving.
-const clockGrain = 20 * time.Millisecond
+// clockGrain is more than the resolution of modification times: kernels take
+// them from a clock that ticks every few milliseconds, and some file systems
+// keep only even seconds. A file read so soon after its last change may change
+// again, to the same size, without its time moving; so it is read again until
+// it is older.
+const clockGrain = 3 * time.Second
 
 // Load reads the file. A missing one is an error that wraps fs.ErrNotExist;
 // bad lines are in the result's Problems.
@@ -67,6 +70,7 @@ type Watcher struct {
 // one, which may appear later. now is the clock.
 func Watch(path string, now func() time.Time) (*Watcher, error) {
 	w := &Watcher{path: path, now: now}
+	began := now()
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		w.current = Parse(path, "", nil)
@@ -78,7 +82,7 @@ func Watch(path string, now func() time.Time) (*Watcher, error) {
 	if w.current, err = Load(path); err != nil {
 		return nil, err
 	}
-	w.remember(info)
+	w.remember(info, began)
 	return w, nil
 }
 
@@ -91,6 +95,7 @@ func (w *Watcher) Current() *File { return w.current }
 // once and not again until it changes, and while the file is missing, what was
 // in force stays.
 func (w *Watcher) Poll() (current *File, changed bool, err error) {
+	began := w.now()
 	info, err := os.Stat(w.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return w.current, false, nil
@@ -109,7 +114,7 @@ func (w *Watcher) Poll() (current *File, changed bool, err error) {
 		return w.current, false, nil
 	}
 	w.failure = ""
-	w.remember(info)
+	w.remember(info, began)
 	if text == w.current.text {
 		return w.current, false, nil
 	}
@@ -130,9 +135,12 @@ func (w *Watcher) halfWritten(text string) bool {
 	return w.now().Sub(w.emptySince) < emptyGrace
 }
 
-func (w *Watcher) remember(info fs.FileInfo) {
+// remember keeps the state of a file that has been read, unless it may change
+// without showing: if its last change was not clearly before the time when
+// reading began.
+func (w *Watcher) remember(info fs.FileInfo, began time.Time) {
 	w.seen = info
-	if age := w.now().Sub(info.ModTime()); age >= 0 && age < clockGrain {
+	if began.Sub(info.ModTime()) < clockGrain {
 		w.seen = nil
 	}
 }

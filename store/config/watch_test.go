@@ -113,6 +113,47 @@ func TestWatchSameStateTwice(t *testing.T) {
 	x.expect(false, "too")
 }
 
+// TestWatchChangeWhileReading rewrites the file, same size and same time,
+// while it is being read, and then stalls as a busy machine does: what counts
+// is how old the file was when reading began.
+func TestWatchChangeWhileReading(t *testing.T) {
+	for _, first := range []bool{true, false} { // the first look, and a later one
+		path := filepath.Join(t.TempDir(), "drawpile.ini")
+		mod := time.Unix(1700000000, 0)
+		write := func(title string) {
+			if err := os.WriteFile(path, []byte("title = "+title+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(path, mod, mod); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asked, at := 0, mod
+		write("one")
+		w, err := Watch(path, func() time.Time {
+			// The clock is asked when reading begins or ends; the change
+			// falls between.
+			asked++
+			if first && asked == 1 || !first && asked == 2 {
+				write("two")
+				at = at.Add(time.Hour)
+			}
+			return at
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, _, err := w.Poll(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if title := w.Current().Settings.ServerTitle; title != "two" {
+			t.Errorf("first look %v: title %q", first, title)
+		}
+	}
+}
+
 func TestWatchFollowsSymbolicLinks(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a": "title = a\n", "b": "title = b\n"} {
