@@ -234,9 +234,8 @@ func newServer(variant uint16, s *seater) *login.Server {
 	}
 	cfg := login.Config{
 		Log: quiet(), Directory: &s.directory, Seater: s, Reports: reports{}, LocalHost: "example.org", Version: "1",
-		Users: login.NewMemoryUsers(
-			login.Account{ID: "1", Name: "mod", PasswordHash: "plain;" + accountSecret, Flags: []string{"MOD", "HOST"}},
-			login.Account{ID: "2", Name: "locked", PasswordHash: "*"}),
+		Users: users{"mod": {ID: "1", Name: "mod", PasswordHash: "plain;" + accountSecret, Flags: []string{"MOD", "HOST"}},
+			"locked": {ID: "2", Name: "locked", PasswordHash: "*"}},
 		Now: func() time.Time { return startTime }, Rand: ones{},
 	}
 	if has(extAuth) {
@@ -251,9 +250,7 @@ func newServer(variant uint16, s *seater) *login.Server {
 		cfg.Templates = templates{}
 	}
 	if has(bansOn) {
-		ban := login.Ban{Source: "database", ID: 1, Reaction: reactionOf(variant), Reason: "x"}
-		cfg.Bans = &login.MemoryBans{Systems: []login.SystemBan{{ID: bannedSystem, Ban: ban}}, Users: []login.UserBan{{ID: 7, Ban: ban}},
-			Now: cfg.Now}
+		cfg.Bans = bans{Source: "database", ID: 1, Reaction: reactionOf(variant), Reason: "x"}
 	}
 	cfg.Settings = settings.NewSource(set)
 	s.refuse, s.busy = has(seaterRefuses), has(busyDirectory)
@@ -268,3 +265,16 @@ func reactionOf(variant uint16) login.Reaction {
 func command(text string) []byte {
 	return frame.Append(nil, frame.Msg{Body: []byte(text)})
 }
+
+// users are accounts by name.
+type users map[string]login.Account
+
+func (u users) Find(name string) (login.Account, bool) { a, ok := u[name]; return a, ok }
+func (u users) Any() bool                              { return len(u) > 0 }
+
+// bans is what one system and one user are banned with.
+type bans login.Ban
+
+func (b bans) Address(netip.Addr) (login.Ban, bool) { return login.Ban{}, false }
+func (b bans) System(id string) (login.Ban, bool)   { return login.Ban(b), id == bannedSystem }
+func (b bans) User(id int64) (login.Ban, bool)      { return login.Ban(b), id == 7 }

@@ -112,7 +112,7 @@ func TestIdleTimeout(t *testing.T) {
 			b := prepare(t, func(s *settings.Settings, c *Config) {
 				s.ClientTimeout = 40 * time.Second
 				c.Rand = oneByte(1)
-				c.Bans = &MemoryBans{Systems: []SystemBan{{sidB, Ban{Reaction: ReactHang}}}}
+				c.Bans = &fakeBans{systems: []systemBan{{sidB, Ban{Reaction: ReactHang}}}}
 			})
 			defer b.stop()
 			c := b.pipe()

@@ -427,8 +427,8 @@ func TestAuthBans(t *testing.T) {
 		{bannedUID, "192.0.2.1", []string{"MOD"}, nil, "User '42' is banned (database 5)"},
 	} {
 		b, _ := authBed(t, func(s *settings.Settings, c *Config) {
-			c.Bans = &MemoryBans{Users: []UserBan{{bannedUID, Ban{Source: "database", ID: 5}}},
-				Addresses: []AddressBan{{limitUnit(peer("192.0.2.1")), Ban{Source: "configfile", ID: 3}}}}
+			c.Bans = &fakeBans{users: []userBan{{bannedUID, Ban{Source: "database", ID: 5}}},
+				addresses: []addressBan{{limitUnit(peer("192.0.2.1")), Ban{Source: "configfile", ID: 3}}}}
 			if test.set != nil {
 				test.set(s)
 			}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -145,4 +146,68 @@ func (s *seater) host(t *testing.T) *entry.HostRequest {
 		t.Fatalf("%d hosts reached the seater, want 1", len(s.hosts))
 	}
 	return s.hosts[0]
+}
+
+// newUsers are accounts by name.
+func newUsers(accounts ...Account) users {
+	u := make(users)
+	for _, a := range accounts {
+		u[a.Name] = a
+	}
+	return u
+}
+
+// users is a fake Users. Immutable while a server runs.
+type users map[string]Account
+
+func (u users) Find(name string) (Account, bool) { a, ok := u[name]; return a, ok }
+func (u users) Any() bool                        { return len(u) > 0 }
+
+// fakeBans is a fake Bans; the first match counts.
+type fakeBans struct {
+	addresses []addressBan
+	systems   []systemBan
+	users     []userBan
+}
+
+type addressBan struct {
+	prefix netip.Prefix
+	ban    Ban
+}
+
+type systemBan struct {
+	id  string
+	ban Ban
+}
+
+type userBan struct {
+	id  int64
+	ban Ban
+}
+
+func (f *fakeBans) Address(a netip.Addr) (Ban, bool) {
+	for _, b := range f.addresses {
+		if b.prefix.Contains(a) {
+			return b.ban, true
+		}
+	}
+	return Ban{}, false
+}
+
+func (f *fakeBans) System(id string) (Ban, bool) {
+	for _, b := range f.systems {
+		if b.id == id {
+			return b.ban, true
+		}
+	}
+	return Ban{}, false
+}
+
+func (f *fakeBans) User(id int64) (Ban, bool) {
+	for _, b := range f.users {
+		if b.id == id {
+			return b.ban, true
+		}
+	}
+	return Ban{}, false
 }

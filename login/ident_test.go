@@ -11,7 +11,7 @@ import (
 )
 
 func withAccounts(accounts ...Account) func(*settings.Settings, *Config) {
-	return func(_ *settings.Settings, c *Config) { c.Users = NewMemoryUsers(accounts...) }
+	return func(_ *settings.Settings, c *Config) { c.Users = newUsers(accounts...) }
 }
 
 // §20 items 16, 17 and the shape of ident.

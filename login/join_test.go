@@ -240,7 +240,7 @@ func TestNameInUse(t *testing.T) {
 // §20 item 46.
 func TestReport(t *testing.T) {
 	reports := make(reportLog, 10)
-	banned := &MemoryBans{Addresses: []AddressBan{{netip.MustParsePrefix("192.0.2.66/32"), Ban{Source: "configfile", ID: 1}}}}
+	banned := &fakeBans{addresses: []addressBan{{netip.MustParsePrefix("192.0.2.66/32"), Ban{Source: "configfile", ID: 1}}}}
 	b := start(t, func(s *settings.Settings, c *Config) { s.AbuseReport, c.Reports, c.Bans = true, reports, banned }, session("s1", "ali"))
 	c, hello := b.greeted()
 	c.want(hello, object{"flags": []string{"MULTI", "REPORT", "AVATAR", "MBANIMPEX", "LOOKUP", "CINFO"}})

@@ -1,10 +1,5 @@
 package login
 
-import (
-	"slices"
-	"sync/atomic"
-)
-
 // Account is an internal account (configuration.md §11).
 type Account struct {
 	// ID is the part of the auth id after "internal:": the row number, or the
@@ -32,36 +27,3 @@ type Upgrader interface {
 	// meanwhile. Called like Users.
 	Upgrade(account Account, hash string) error
 }
-
-// MemoryUsers are accounts in memory, as read from a config file. Safe for any
-// goroutine.
-type MemoryUsers struct {
-	accounts atomic.Pointer[map[string]Account]
-}
-
-// NewMemoryUsers returns a set with the given accounts; of accounts with the
-// same name the last one counts.
-func NewMemoryUsers(accounts ...Account) *MemoryUsers {
-	u := new(MemoryUsers)
-	u.Set(accounts)
-	return u
-}
-
-// Set replaces all accounts.
-func (u *MemoryUsers) Set(accounts []Account) {
-	m := make(map[string]Account, len(accounts))
-	for _, a := range accounts {
-		a.Flags = slices.Clone(a.Flags)
-		m[a.Name] = a
-	}
-	u.accounts.Store(&m)
-}
-
-// Find implements Users.
-func (u *MemoryUsers) Find(name string) (Account, bool) {
-	a, ok := (*u.accounts.Load())[name]
-	return a, ok
-}
-
-// Any implements Users.
-func (u *MemoryUsers) Any() bool { return len(*u.accounts.Load()) > 0 }

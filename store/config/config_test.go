@@ -3,6 +3,8 @@ package config
 import (
 	"net/netip"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -260,6 +262,7 @@ func differences(a, b *File) int {
 	return n
 }
 
+// TestMatchIP holds configuration.md §13.1 and §23 item 26.
 func TestMatchIP(t *testing.T) {
 	for _, tt := range []struct {
 		ban, addr string
@@ -272,6 +275,7 @@ func TestMatchIP(t *testing.T) {
 		{"2001:db8::/32", "2001:db8:1::1", true}, {"2001:db8::/32", "2001:db9::1", false}, {"2001:db8::/129", "2001:db8::", false},
 		{"2001:db8::/35", "2001:db8:1fff::", true}, {"2001:db8::/35", "2001:db8:2000::", false},
 		{"fe80::1", "fe80::1%eth0", true}, {"::/0", "::", true}, {"::/0", "::1", false}, {"10.0.0.0/8", "2001:db8::", false},
+		{"::ffff:10.0.0.0/104", "11.200.3.4", false}, {"10.0.0.1/32", "2001:db8::1", false},
 		{"255.255.255.255/32", "255.255.255.255", true}, {"128.0.0.0/1", "200.1.2.3", true}, {"128.0.0.0/1", "100.1.2.3", false},
 	} {
 		f := Parse("f", "[ipbans]\n"+tt.ban+"\n", nil)
@@ -290,5 +294,31 @@ func TestReloadKeepsPreviousValueOfBadLine(t *testing.T) {
 	third := Parse("f", "clientTimeout = worse\n", second)
 	if third.Settings.ClientTimeout != 5*time.Second || third.Settings.SessionCountLimit != 25 {
 		t.Errorf("got %+v", third.Settings)
+	}
+}
+
+// TestIPIndexOrder expects the first ban in the order of the list, whatever the
+// lengths of their prefixes.
+func TestIPIndexOrder(t *testing.T) {
+	var x IPIndex
+	for _, text := range []string{"192.0.2.0/24", "10.0.0.0/33", "10.1.2.3/32", "10.0.0.0/8", "10.1.2.3/0", "10.1.0.0/16"} {
+		p := strings.Split(text, "/")
+		bits, err := strconv.Atoi(p[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Add(netip.MustParseAddr(p[0]), bits)
+	}
+	addr := netip.MustParseAddr("10.1.2.3")
+	for _, ended := range []struct {
+		bans []int
+		want int
+	}{{nil, 2}, {[]int{2}, 3}, {[]int{2, 3}, 4}, {[]int{2, 3, 4}, 5}, {[]int{2, 3, 4, 5}, -1}} {
+		if got := x.First(addr, func(i int) bool { return !slices.Contains(ended.bans, i) }); got != ended.want {
+			t.Errorf("without %v: %d, want %d", ended.bans, got, ended.want)
+		}
+	}
+	if got := new(IPIndex).First(addr, nil); got != -1 {
+		t.Errorf("nothing in the index: %d", got)
 	}
 }

@@ -53,6 +53,9 @@ func (x *IPIndex) Add(addr netip.Addr, length int) {
 // First returns the number, counted from 0 in the order of Add, of the first
 // ban that covers addr and that counts, or -1. counts may be nil: all count.
 func (x *IPIndex) First(addr netip.Addr, counts func(number int) bool) int {
+	if !addr.IsValid() {
+		return -1
+	}
 	first := math.MaxInt
 	for _, length := range x.lengths {
 		for _, n := range x.bans[leadingBits(addr, length)] {
