@@ -26,7 +26,7 @@ func TestHostIsListed(t *testing.T) {
 	} {
 		b := start(t, func(s *settings.Settings, c *Config) {
 			s.MandatoryLookup = test.mandatory
-			c.Users = NewMemoryUsers(Account{Name: "mod", PasswordHash: "plain;pw", Flags: []string{"MOD"}})
+			c.Users = newUsers(Account{Name: "mod", PasswordHash: "plain;pw", Flags: []string{"MOD"}})
 		})
 		c, _ := b.greeted()
 		if test.mandatory {

@@ -267,7 +267,7 @@ func TestReport(t *testing.T) {
 	c.cmd("report", nil, object{"session": "ali", "reason": "rude"})
 	c.ping()
 	off.logged("Info/Report Abuse report about user 0 received: rude")
-	off.logged("Warn/Report Abuse report was not sent")
+	off.logged("Warn/Report Cannot send abuse report: server URL not configured!")
 }
 
 type reportLog chan Report
