@@ -76,6 +76,12 @@ type Recorder struct {
 
 // NewRecorder starts a recorder. Close ends it.
 func NewRecorder(o RecorderOptions) *Recorder {
+	r := newRecorder(o)
+	go r.run()
+	return r
+}
+
+func newRecorder(o RecorderOptions) *Recorder {
 	if o.FS == nil {
 		o.FS = OS
 	}
@@ -85,9 +91,7 @@ func NewRecorder(o RecorderOptions) *Recorder {
 	if o.clone == nil {
 		o.clone = cloneFiles
 	}
-	r := &Recorder{o: o, quit: make(chan struct{}), done: make(chan struct{}), buf: make([]byte, recordChunk)}
-	go r.run()
-	return r
+	return &Recorder{o: o, quit: make(chan struct{}), done: make(chan struct{}), buf: make([]byte, recordChunk)}
 }
 
 // piece is a part of a log that belongs into a recording.
