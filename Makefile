@@ -1,8 +1,11 @@
-# Everything is built with Go only. `make run` starts a server, `make test` checks it.
+# `make run` starts a server, `make test` checks it.
 
 VERSION    ?= 0.1.0
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 GO         ?= go
+# SQLite is the original in C where it can be linked statically, else its translation to Go.
+CGO        := $(if $(wildcard $(shell $$($(GO) env CC) -print-file-name=libc.a 2>/dev/null)),1,0)
+STATIC     := $(if $(filter 1,$(CGO)),-linkmode external -extldflags -static)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
 PLATFORMS  := linux/amd64 linux/arm64 linux/arm darwin/arm64 freebsd/amd64 windows/amd64
@@ -13,7 +16,7 @@ OLD        ?= bench-old.json
 .PHONY: build run test race fuzz crash bench bench-compare microbench lint vuln cover check dist clean
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/drawpile-srv ./perf
+	CGO_ENABLED=$(CGO) $(GO) build -trimpath -tags netgo,osusergo,sqlite_omit_load_extension -ldflags '$(LDFLAGS) $(STATIC)' -o bin/ ./cmd/drawpile-srv ./perf
 
 run: build
 	bin/drawpile-srv --data data
