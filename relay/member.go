@@ -41,8 +41,8 @@ type Member struct {
 const (
 	// adminName is who administrators are in notices and in the log.
 	adminName = "the server administrator"
-	// kickDetails is logged with kicks.
-	kickDetails = "kicked via web admin"
+	// KickDetails is logged with kicks.
+	KickDetails = "kicked via web admin"
 	// consultations is how many sessions are asked at a time when all are:
 	// a turn of a loop does only a few of them.
 	consultations = 8
@@ -150,7 +150,9 @@ func (s *Server) ChangeMember(ctx context.Context, idOrAlias string, member uint
 	return v, nil
 }
 
-func kickText(message string) string {
+// KickText is what somebody is told who is kicked by an administrator; message
+// may be empty.
+func KickText(message string) string {
 	if message == "" {
 		return adminName
 	}
@@ -160,7 +162,7 @@ func kickText(message string) string {
 // KickMember disconnects a member; message is told to it unless it is empty.
 func (s *Server) KickMember(ctx context.Context, idOrAlias string, member uint8, message string) error {
 	return s.onMember(ctx, idOrAlias, member, func(x *session, st *seat) {
-		x.dismiss(st, frame.ReasonKick, kickText(message), kickDetails)
+		x.dismiss(st, frame.ReasonKick, KickText(message), KickDetails)
 	})
 }
 
@@ -176,7 +178,7 @@ func (s *Server) KickConn(ctx context.Context, conn uint64, message string) (for
 	err = k.room.consult(ctx, func(answer func()) {
 		if !k.seat.gone {
 			kicked = true
-			k.room.session.dismiss(k.seat, frame.ReasonKick, kickText(message), kickDetails)
+			k.room.session.dismiss(k.seat, frame.ReasonKick, KickText(message), KickDetails)
 		}
 		answer()
 	})
@@ -192,8 +194,8 @@ func (s *Server) KickConn(ctx context.Context, conn uint64, message string) (for
 			kicked = false
 			return
 		case k.quiet && !k.ending:
-			text := kickText(message)
-			k.logf(serverlog.Info, serverlog.Kick, "Kicked by %s (%s)", text, kickDetails)
+			text := KickText(message)
+			k.logf(serverlog.Info, serverlog.Kick, "Kicked by %s (%s)", text, KickDetails)
 			k.bye(k.lastWords(frame.AppendDisconnect(nil, frame.ReasonKick, text)))
 		default:
 			forced = true

@@ -1,0 +1,204 @@
+// Package admin serves the HTTP admin API of the server, its metrics, health
+// and profiles (admin-api.md), on a listener of its own.
+//
+// Calls that change something run one at a time; calls that look run side by
+// side. Whatever concerns a session is one event on that session's loop, so a
+// call is atomic to those who draw, and slow callers cost the loops nothing.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"drawrelay/login"
+	"drawrelay/relay"
+	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
+)
+
+// Limits of one caller and of all.
+const (
+	// maxBody is the largest request body, bytes: the longest legitimate ones,
+	// rule texts and whitelists, have some kilobytes.
+	maxBody = 1 << 20
+	// maxHeader bounds a request's head, bytes.
+	maxHeader = 16 << 10
+	// headerTime, bodyTime and replyTime bound how long a caller may take to
+	// send its head, to send everything and to take the answer.
+	headerTime = 10 * time.Second
+	bodyTime   = 30 * time.Second
+	replyTime  = 60 * time.Second
+	// idleTime is how long an idle connection is kept: longer than the front
+	// ends wait between two looks.
+	idleTime = 2 * time.Minute
+	// callTime bounds a call: sessions that do not answer by then are stuck.
+	callTime = 5 * time.Second
+	// changeWait is how long a change waits for the one before it.
+	changeWait = 20 * time.Second
+	// closeTime is how long calls may take to end when the server stops.
+	closeTime = time.Second
+)
+
+// Settings are the run-time settings and where they are kept.
+type Settings interface {
+	// Get returns the snapshot in force.
+	Get() *settings.Settings
+	// Change stores texts by key, all or none; all keys exist and all texts are
+	// valid. What it returns nil for is in force, or belongs to a store that
+	// cannot be changed.
+	Change(values map[string]string) error
+}
+
+// Config is what the API works with.
+type Config struct {
+	Relay    *relay.Server
+	Login    *login.Server
+	Log      *serverlog.Log
+	Settings Settings
+	// Templates are the session templates, nil = none.
+	Templates login.Templates
+
+	Auth   Credentials // zero = nobody needs any
+	Access Access
+	// Origin is the literal Access-Control-Allow-Origin, empty = none.
+	Origin string
+
+	// LocalHost and Port are what listing servers are told; an empty LocalHost
+	// is guessed.
+	LocalHost string
+	Port      int
+	// ReportURL and ExtAuth say that these features are configured.
+	ReportURL, ExtAuth bool
+
+	// Page serves everything that is not part of the API, nil = nothing.
+	Page http.Handler
+	// AccessLog is told about every request, nil = nobody. It must not block.
+	AccessLog func(Request)
+
+	Started time.Time        // of the process
+	Now     func() time.Time // nil = time.Now
+}
+
+// Request is a served request, for the log.
+type Request struct {
+	Time   time.Time
+	Status int
+	Peer   string // address; empty for a Unix socket
+	Method string
+	Path   string // without the query and without secrets
+}
+
+// Server is the HTTP side of the administration.
+type Server struct {
+	cfg    Config
+	origin *http.CrossOriginProtection
+	rate   *bucket
+	wrong  *wrongGuard
+	guess  hostGuess
+
+	changing chan struct{} // a place for the one call that changes something
+	sockets  connLimit
+
+	mu      sync.Mutex
+	closed  bool
+	servers map[*http.Server]struct{}
+}
+
+// New returns a server that serves nothing yet.
+func New(cfg Config) (*Server, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s := &Server{
+		cfg: cfg, origin: http.NewCrossOriginProtection(), rate: newBucket(cfg.Now), wrong: newWrongGuard(),
+		changing: make(chan struct{}, 1), sockets: connLimit{places: make(chan struct{}, maxConns)},
+		servers: make(map[*http.Server]struct{}),
+	}
+	if cfg.Origin != "" && cfg.Origin != "*" {
+		if err := s.origin.AddTrustedOrigin(cfg.Origin); err != nil {
+			return nil, fmt.Errorf("origin %s: %w; write it like https://example.org", cfg.Origin, err)
+		}
+	}
+	return s, nil
+}
+
+// Serve serves a TCP listener, only to those who have access, until it or the
+// server is closed, and returns nil then.
+func (s *Server) Serve(l net.Listener) error {
+	return s.serve(&guarded{Listener: l, access: s.cfg.Access, limit: &s.sockets}, false)
+}
+
+// ServeLocal serves a listener that only the owner of this server can reach, as
+// a Unix socket with its rights: nobody needs credentials.
+func (s *Server) ServeLocal(l net.Listener) error {
+	return s.serve(&guarded{Listener: l, access: Access{all: true}, limit: &s.sockets}, true)
+}
+
+type localKey struct{}
+
+func (s *Server) serve(l net.Listener, local bool) error {
+	h := &http.Server{
+		Handler: s, MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: replyTime, IdleTimeout: idleTime,
+		ErrorLog: log.New(discard{}, "", 0), // peers that speak nonsense; the access log has the others
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), localKey{}, local)
+		},
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = l.Close()
+		return nil
+	}
+	s.servers[h] = struct{}{}
+	s.mu.Unlock()
+	err := h.Serve(l)
+	s.mu.Lock()
+	delete(s.servers, h)
+	s.mu.Unlock()
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve the admin API: %w", err)
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// CloseListeners ends all Serve calls; calls under way are finished, but not
+// for long. Serve can be called again.
+func (s *Server) CloseListeners() {
+	s.mu.Lock()
+	open := make([]*http.Server, 0, len(s.servers))
+	for h := range s.servers {
+		open = append(open, h)
+	}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	for _, h := range open {
+		if h.Shutdown(ctx) != nil {
+			_ = h.Close() // profiles under way, or callers that do not read
+		}
+	}
+}
+
+// Close is CloseListeners for good.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.CloseListeners()
+}
+
+func (s *Server) put(level serverlog.Level, topic serverlog.Topic, text string) {
+	s.cfg.Log.Put(serverlog.Entry{Level: level, Topic: topic, Message: text})
+}
