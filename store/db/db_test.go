@@ -251,7 +251,7 @@ func TestBans(t *testing.T) {
 
 func TestWhitelist(t *testing.T) {
 	x := newFixture(t)
-	x.ok(x.SetWhitelist([]string{`^https://example\.com/(?!private)`, "(", "LIST"}))
+	x.ok(x.ChangeWhitelist(WhitelistChange{Expressions: &[]string{`^https://example\.com/(?!private)`, "(", "LIST"}}))
 	if !x.Current().Announceable("https://anything.test/") {
 		t.Error("a whitelist that is off forbids")
 	}
@@ -265,7 +265,7 @@ func TestWhitelist(t *testing.T) {
 	if len(x.warnings) != 1 || !strings.Contains(x.warnings[0], "whitelist expression (") {
 		t.Errorf("warnings %q", x.warnings)
 	}
-	x.ok(x.SetWhitelist(nil))
+	x.ok(x.ChangeWhitelist(WhitelistChange{Expressions: &[]string{}}))
 	if x.Current().Announceable("https://example.com/a") {
 		t.Error("an empty whitelist allows")
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/dlclark/regexp2"
+
+	"drawrelay/store/settings"
 )
 
 // matchTimeout bounds the time that one expression may take for one URL.
@@ -48,13 +50,29 @@ func (s *State) Announceable(url string) bool {
 	return false
 }
 
-// SetWhitelist replaces the expressions; see CheckPattern.
-func (d *DB) SetWhitelist(expressions []string) error {
+// WhitelistChange says what to change of the whitelist; nil leaves a part as
+// it is.
+type WhitelistChange struct {
+	Enabled     *bool     // the setting announceWhitelist
+	Expressions *[]string // all of them; see CheckPattern
+}
+
+// ChangeWhitelist changes the whitelist, in one transaction.
+func (d *DB) ChangeWhitelist(c WhitelistChange) error {
 	return d.failed("change the whitelist in", d.change(func(q queries) error {
+		if c.Enabled != nil {
+			err := q.exec("INSERT OR REPLACE INTO settings (key, value) VALUES ('announceWhitelist', ?)", settings.FormatBool(*c.Enabled))
+			if err != nil {
+				return err
+			}
+		}
+		if c.Expressions == nil {
+			return nil
+		}
 		if err := q.exec("DELETE FROM listingservers"); err != nil {
 			return err
 		}
-		for _, text := range expressions {
+		for _, text := range *c.Expressions {
 			if err := q.exec("INSERT INTO listingservers (url) VALUES (?)", text); err != nil {
 				return err
 			}

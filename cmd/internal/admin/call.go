@@ -33,21 +33,29 @@ func (c *call) next() string {
 
 // section is a group of endpoints that can be locked (admin-api.md §1.10).
 type section struct {
-	name  string // empty: cannot be locked
-	serve func(s *Server, ctx context.Context, c *call) reply
+	name     string // empty: cannot be locked
+	database bool   // needs one
+	serve    func(s *Server, ctx context.Context, c *call) reply
 }
 
 var sections = map[string]section{
-	"status":   {"", (*Server).status},
-	"server":   {"server", (*Server).serverSettings},
-	"sessions": {"sessions", (*Server).sessions},
-	"users":    {"sessions", (*Server).users},
-	"log":      {"", (*Server).log},
+	"status":              {"", false, (*Server).status},
+	"server":              {"server", false, (*Server).serverSettings},
+	"sessions":            {"sessions", false, (*Server).sessions},
+	"users":               {"sessions", false, (*Server).users},
+	"banlist":             {"bans", true, (*Server).ipBans},
+	"systembans":          {"bans", true, (*Server).systemBans},
+	"userbans":            {"bans", true, (*Server).userBans},
+	"listserverwhitelist": {"listserverwhitelist", true, (*Server).whitelist},
+	"accounts":            {"accounts", true, (*Server).accounts},
+	"log":                 {"", false, (*Server).log},
+	"locks":               {"", false, (*Server).locks},
 }
 
 // run serves a call. Those that change something wait for each other.
 func (s *Server) run(r *http.Request, c *call) reply {
-	sec, known := sections[c.next()]
+	head := c.next()
+	sec, known := sections[head]
 	if !known {
 		return notFound()
 	}
@@ -62,9 +70,21 @@ func (s *Server) run(r *http.Request, c *call) reply {
 			return busy()
 		}
 	}
+	c.locked = s.lockedIn(sec.name)
+	switch {
+	case c.method != http.MethodGet && c.locked && !neverLocked(head, c.path):
+		return fail(http.StatusForbidden, "This section is locked")
+	case sec.database && s.cfg.Database == nil:
+		return notFound()
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return sec.serve(s, ctx, c)
+}
+
+// neverLocked reports whether a path is exempt from locks.
+func neverLocked(head string, rest []string) bool {
+	return head == "extbans" && len(rest) == 1 && rest[0] == "refresh"
 }
 
 func busy() reply {
@@ -177,6 +197,11 @@ func isoTime(t time.Time) string {
 		t = time.Unix(0, 0)
 	}
 	return t.UTC().Format("2006-01-02T15:04:05Z")
+}
+
+// audit logs what an administrator has changed. Nothing secret is in it.
+func (s *Server) audit(text string) {
+	s.put(serverlog.Info, serverlog.Status, text+" by the server administrator")
 }
 
 // databaseError answers a failure of the settings' store.

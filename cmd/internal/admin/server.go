@@ -18,6 +18,7 @@ import (
 
 	"drawrelay/login"
 	"drawrelay/relay"
+	"drawrelay/store/db"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -61,6 +62,8 @@ type Config struct {
 	Login    *login.Server
 	Log      *serverlog.Log
 	Settings Settings
+	// Database is the configuration database, nil = there is none.
+	Database *db.DB
 	// Templates are the session templates, nil = none.
 	Templates login.Templates
 

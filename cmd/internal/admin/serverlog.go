@@ -25,8 +25,8 @@ type logEntry struct {
 	Message   string `json:"message"`
 }
 
-func logJSON(e *serverlog.Entry) logEntry {
-	return logEntry{isoTime(e.Time), e.Level.String(), e.Topic.String(), e.Session, e.User.String(), e.Message}
+func logJSON(r *serverlog.Record) logEntry {
+	return logEntry{isoTime(r.Time), r.Level.String(), r.Topic, r.Session, r.User, r.Message}
 }
 
 // log serves /log (admin-api.md §11).
@@ -42,19 +42,9 @@ func (s *Server) log(ctx context.Context, c *call) reply {
 	return badMethod()
 }
 
-// LogQuery selects entries of the log.
-type LogQuery struct {
-	Session  string    // id, compared without regard to case; empty = all
-	User     string    // part of the user triple; empty = all
-	Contains string    // part of the message; empty = all
-	From     time.Time // this old at most; zero = all
-	Offset   int       // entries to skip, the newest first
-	Limit    int
-}
-
 func (s *Server) readLog(ctx context.Context, c *call) reply {
-	q := LogQuery{
-		Session: strings.ToLower(c.params.text("session")), User: c.params.text("user"), Contains: c.params.text("contains"),
+	q := serverlog.Query{
+		Session: c.params.text("session"), User: c.params.text("user"), Contains: c.params.text("contains"), Level: serverlog.Debug,
 		Offset: max(c.params.looseInt("page", 0, 0), 0) * logPage, Limit: logPage,
 	}
 	if c.params.has("after") {
@@ -62,33 +52,22 @@ func (s *Server) readLog(ctx context.Context, c *call) reply {
 		if !valid {
 			return badRequest("Invalid timestamp")
 		}
-		q.From = after.Add(time.Second)
+		q.After = after
 	}
-	entries, err := s.queryLog(ctx, q)
-	if err != nil {
-		return s.databaseError(err)
+	var records []serverlog.Record
+	if s.cfg.Database == nil {
+		records = s.cfg.Log.Query(q)
+	} else {
+		var err error
+		if records, err = s.cfg.Database.Log(ctx, q); err != nil {
+			return s.databaseError(err)
+		}
 	}
-	list := make([]logEntry, len(entries))
-	for i := range entries {
-		list[i] = logJSON(&entries[i])
+	list := make([]logEntry, len(records))
+	for i := range records {
+		list[i] = logJSON(&records[i])
 	}
 	return ok(list)
-}
-
-// queryLog returns entries, the newest first.
-func (s *Server) queryLog(_ context.Context, q LogQuery) ([]serverlog.Entry, error) {
-	user, contains := strings.ToLower(q.User), strings.ToLower(q.Contains)
-	kept := s.cfg.Log.Recent(serverlog.Debug, func(e *serverlog.Entry) bool {
-		return (q.Session == "" || strings.ToLower(e.Session) == q.Session) &&
-			(user == "" || strings.Contains(strings.ToLower(e.User.String()), user)) &&
-			(contains == "" || strings.Contains(strings.ToLower(e.Message), contains)) &&
-			(q.From.IsZero() || !e.Time.Truncate(time.Second).Before(q.From))
-	})
-	var list []serverlog.Entry
-	for i := len(kept) - 1 - q.Offset; i >= 0 && len(list) < q.Limit; i-- {
-		list = append(list, kept[i])
-	}
-	return list, nil
 }
 
 // isoForms are the forms of a time that callers may write; without a zone it
@@ -143,7 +122,8 @@ func (s *Server) writeLog(c *call) reply {
 		}
 	}
 	s.cfg.Log.Put(e)
-	return ok(logReply{c.locked, logJSON(&e)})
+	r := e.Record()
+	return ok(logReply{c.locked, logJSON(&r)})
 }
 
 // validULID reports whether text has the form of a session id: 26 digits of
