@@ -45,10 +45,12 @@ var table = []option{
 	{name: "ssl-key-algorithm", arg: "name", help: "guess, rsa, ec, dsa or dh (default guess)"},
 	{name: "record", arg: "path", help: "record sessions to files: a folder, or a name with %d (date),\n" +
 		"%t or %h (time), %i (session id) and %a (alias)"},
-	{name: "web-admin-port", arg: "port", help: "port of the admin API, 0 = off", later: "the admin API"},
-	{name: "web-admin-auth", arg: "user:password", help: "credentials for the admin API", later: "the admin API"},
-	{name: "web-admin-access", arg: "address", help: "who may use the admin API", later: "the admin API"},
-	{name: "web-admin-allowed-origin", arg: "origin", help: "web pages that may use the admin API", later: "the admin API"},
+	{name: "web-admin-port", arg: "port", help: "port of the admin API and its page, 0 = off"},
+	{name: "web-admin-auth", arg: "user:password", help: "credentials for the admin API; better set the environment\n" +
+		"variable DRAWPILESRV_WEB_ADMIN_AUTH"},
+	{name: "web-admin-access", arg: "address", help: "who may connect to the admin API: all, ADDRESS or ADDRESS/BITS\n" +
+		"(default: only this machine, which always may)"},
+	{name: "web-admin-allowed-origin", arg: "origin", help: "other web pages that may use the admin API"},
 	{name: "database", short: 'd', arg: "file", help: "configuration database, SQLite; made if it is missing"},
 	{name: "config", short: 'c', arg: "file", help: "configuration file"},
 	{name: "sessions", short: 's', arg: "folder", help: "keep sessions in files there (default: in memory)"},
@@ -102,6 +104,8 @@ type options struct {
 	lingering bool   // --data without a configuration file or database
 	cryptKey  []byte // nil = none
 
+	admin adminOptions
+
 	logFormat    serverlog.Format
 	pprof        netip.AddrPort // zero = off
 	loops        int            // 0 = default
@@ -148,7 +152,8 @@ func parseOptions(args []string) (*options, error) {
 		}
 	}
 	for _, check := range []func(given) error{
-		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkAnnouncing, o.checkPort, o.checkListen, o.checkTLS, o.checkWebSocket, o.checkOwn,
+		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkAnnouncing, o.checkPort, o.checkListen, o.checkTLS, o.checkWebSocket, o.checkAdmin,
+		o.checkOwn,
 	} {
 		if err := check(g); err != nil {
 			return nil, err
@@ -161,38 +166,12 @@ func (o *options) warn(format string, args ...any) {
 	o.warnings = append(o.warnings, fmt.Sprintf(format, args...))
 }
 
-// checkAvailable refuses options whose feature is missing, after checking
-// their value, so that a wrong one is told apart.
+// checkAvailable refuses options whose feature is missing.
 func checkAvailable(g given) error {
 	for i := range table {
-		o := &table[i]
-		if o.later == "" || !g.has(o.name) {
-			continue
-		}
-		value := g[o.name]
-		if err := checkLater(o.name, value); err != nil {
-			return err
-		}
-		if off, ok := meansOff[o.name]; ok && value == off {
-			continue
-		}
-		if o.later == graphical {
+		if o := &table[i]; o.later != "" && g.has(o.name) {
 			return fmt.Errorf("--%s: this server has no graphical interface; remove the option", o.name)
 		}
-		return fmt.Errorf("--%s %s: %s is not available in this version yet; remove the option", o.name, value, o.later)
-	}
-	return nil
-}
-
-// graphical is the feature that will never be available.
-const graphical = "a graphical interface"
-
-// meansOff are values that switch a missing feature off.
-var meansOff = map[string]string{"web-admin-port": "0"}
-
-// checkLater checks values of options that are not acted upon yet.
-func checkLater(name, value string) error {
-	switch name {
 	}
 	return nil
 }

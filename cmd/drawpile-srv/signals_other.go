@@ -4,7 +4,7 @@ package main
 
 import "os"
 
-var reloadSignals []os.Signal
+var reloadSignals, adminSignals []os.Signal
 
 func ignoreSignals() {}
 

@@ -24,6 +24,9 @@ func openSockets(ctx context.Context, o *options) (s *sockets, err error) {
 	if err == nil && o.webPort != 0 {
 		s.websocket, err = listenTCP(ctx, o.webListen, o.webPort, "--websocket-")
 	}
+	if err == nil && o.admin.port != 0 {
+		s.admin, err = listenAdmin(o.admin.port)
+	}
 	if err != nil {
 		s.close()
 		return nil, err

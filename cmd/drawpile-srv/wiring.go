@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"drawrelay/cmd/internal/admin"
 	"drawrelay/cmd/internal/extauth"
 	"drawrelay/cmd/internal/extbans"
 	"drawrelay/login"
@@ -54,6 +54,7 @@ type process struct {
 	sockets   *sockets
 	doors     []*door // one per port that clients come through
 	service   *service
+	admin     *admin.Server // nil = off
 	quit      chan struct{}
 }
 
@@ -172,9 +173,6 @@ func (p *process) open(o *options, now func() time.Time) (err error) {
 	if p.sockets.passed && len(o.listening) > 0 {
 		p.put(serverlog.Warn, fmt.Sprintf("%s: ignored, because the service manager has passed sockets", strings.Join(o.listening, ", ")))
 	}
-	if p.sockets.admin != nil {
-		return errors.New("the service manager has passed a socket for the admin API, which is not available in this version yet; name the others tcp and websocket")
-	}
 	if o.pprof.IsValid() {
 		if p.profiles, err = serveProfiles(o.pprof); err != nil {
 			return err
@@ -187,6 +185,7 @@ func (p *process) open(o *options, now func() time.Time) (err error) {
 	p.openDoors(o)
 	p.fetchBans()
 	p.startOutside(o)
+	p.startAdmin(o, now)
 	return nil
 }
 
@@ -321,6 +320,9 @@ func (p *process) stop(again <-chan os.Signal) int {
 	}()
 
 	p.service.end()
+	if p.admin != nil {
+		p.admin.Close()
+	}
 	p.put(serverlog.Info, fmt.Sprintf("Stopping server and kicking out %d users...", p.users()))
 	close(p.quit)
 	status := exitOK

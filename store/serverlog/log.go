@@ -35,7 +35,7 @@ const (
 type Log struct {
 	now     func() time.Time
 	format  Format
-	queue   chan Entry
+	queue   chan item
 	done    chan struct{}
 	closing sync.Once
 	dropped atomic.Int64
@@ -56,7 +56,7 @@ func New(w io.Writer, format Format, now func() time.Time) *Log {
 	l := &Log{
 		now:      now,
 		format:   format,
-		queue:    make(chan Entry, queueLimit),
+		queue:    make(chan item, queueLimit),
 		done:     make(chan struct{}),
 		sessions: make(map[string]*ring),
 		all:      ring{limit: keepAll},
@@ -87,11 +87,27 @@ func (l *Log) Put(e Entry) Entry {
 		(*sink).Put(e)
 	}
 	select {
-	case l.queue <- e:
+	case l.queue <- item{Entry: e}:
 	default:
 		l.dropped.Add(1)
 	}
 	return e
+}
+
+// item is what is to be written: an entry, or a line if there is one.
+type item struct {
+	Entry
+	line string
+}
+
+// Line writes a line about something that is not an event of the server, such
+// as a request to its admin API; it is not kept. Like Put it never blocks.
+func (l *Log) Line(text string) {
+	select {
+	case l.queue <- item{Entry: Entry{Time: l.now().UTC()}, line: text}:
+	default:
+		l.dropped.Add(1)
+	}
 }
 
 // ofSession returns what is kept for a session. Needs the lock.
@@ -165,8 +181,12 @@ func (l *Log) write(w io.Writer) {
 	defer close(l.done)
 	out := bufio.NewWriter(w)
 	var line []byte
-	for e := range l.queue {
-		line = l.append(line[:0], &e)
+	for i := range l.queue {
+		if i.line == "" {
+			line = l.append(line[:0], &i.Entry)
+		} else {
+			line = l.appendLine(line[:0], &i)
+		}
 		_, _ = out.Write(line) // a broken stderr has nobody to be told
 		if len(l.queue) == 0 {
 			_ = out.Flush()
@@ -184,6 +204,20 @@ func (l *Log) append(b []byte, e *Entry) []byte {
 	b = append(b, '/')
 	b = append(b, e.Abridged()...)
 	return append(b, '\n')
+}
+
+func (l *Log) appendLine(b []byte, i *item) []byte {
+	if l.format == FormatText {
+		return append(append(b, oneLine(i.line)...), '\n')
+	}
+	text, err := json.Marshal(struct {
+		Time    string `json:"time"`
+		Message string `json:"message"`
+	}{i.Time.Format(time.RFC3339), i.line})
+	if err != nil {
+		return b
+	}
+	return append(append(b, text...), '\n')
 }
 
 // Abridged returns the text form without time and level

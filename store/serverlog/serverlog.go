@@ -7,7 +7,6 @@ package serverlog
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -92,16 +91,4 @@ type Entry struct {
 	User    User
 	Session string // session id, empty if the entry is not about one
 	Message string
-}
-
-// ParseLevel returns the level with this name, exactly.
-func ParseLevel(name string) (l Level, known bool) {
-	i := slices.Index(levelNames[:], name)
-	return Level(max(i, 0)), i >= 0
-}
-
-// ParseTopic returns the topic with this name, exactly.
-func ParseTopic(name string) (t Topic, known bool) {
-	i := slices.Index(topicNames[:], name)
-	return Topic(max(i, 0)), i >= 0
 }

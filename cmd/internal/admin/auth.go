@@ -67,14 +67,3 @@ func (s *Server) authorised(w http.ResponseWriter, r *http.Request) bool {
 // xmlHTTPRequest is the X-Requested-With of the front end, which has a login
 // page of its own and does not want the browser's.
 const xmlHTTPRequest = "XMLHttpRequest"
-
-// crossSite reports whether a page of somebody else makes a browser send this
-// request. Programs that are no browsers, pages of this server or of the
-// allowed origin, and requests that browsers send only after asking with
-// OPTIONS are fine.
-func (s *Server) crossSite(r *http.Request) bool {
-	if r.Header.Get("X-Requested-With") != "" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		return false
-	}
-	return s.origin.Check(r) != nil
-}

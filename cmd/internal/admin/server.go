@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"drawrelay/cmd/internal/adminpage"
 	"drawrelay/login"
 	"drawrelay/relay"
 	"drawrelay/store/db"
@@ -50,10 +51,12 @@ const (
 type Settings interface {
 	// Get returns the snapshot in force.
 	Get() *settings.Settings
-	// Change stores texts by key, all or none; all keys exist and all texts are
-	// valid. What it returns nil for is in force, or belongs to a store that
-	// cannot be changed.
-	Change(values map[string]string) error
+	// Look notices what was changed where they are kept. It may wait.
+	Look()
+	// SetSettings stores texts by key, all or none, under the rules of
+	// config.Accepted. When it returns nil they are in force, or the store is
+	// one that cannot be changed.
+	SetSettings(values map[string]string) error
 }
 
 // Config is what the API works with.
@@ -99,11 +102,11 @@ type Request struct {
 
 // Server is the HTTP side of the administration.
 type Server struct {
-	cfg    Config
-	origin *http.CrossOriginProtection
-	rate   *bucket
-	wrong  *wrongGuard
-	guess  hostGuess
+	cfg   Config
+	api   http.Handler
+	rate  *bucket
+	wrong *wrongGuard
+	guess hostGuess
 
 	changing chan struct{} // a place for the one call that changes something
 	sockets  connLimit
@@ -114,21 +117,17 @@ type Server struct {
 }
 
 // New returns a server that serves nothing yet.
-func New(cfg Config) (*Server, error) {
+func New(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, origin: http.NewCrossOriginProtection(), rate: newBucket(cfg.Now), wrong: newWrongGuard(),
+		cfg: cfg, rate: newBucket(cfg.Now), wrong: newWrongGuard(),
 		changing: make(chan struct{}, 1), sockets: connLimit{places: make(chan struct{}, maxConns)},
 		servers: make(map[*http.Server]struct{}),
 	}
-	if cfg.Origin != "" && cfg.Origin != "*" {
-		if err := s.origin.AddTrustedOrigin(cfg.Origin); err != nil {
-			return nil, fmt.Errorf("origin %s: %w; write it like https://example.org", cfg.Origin, err)
-		}
-	}
-	return s, nil
+	s.api = adminpage.Guard(http.HandlerFunc(s.call), cfg.Origin)
+	return s
 }
 
 // Serve serves a TCP listener, only to those who have access, until it or the

@@ -2,14 +2,12 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
 	"drawrelay/store/config"
-	"drawrelay/store/serverlog"
 )
 
 // settingKeys are the settings that GET returns, in the order of
@@ -48,6 +46,7 @@ func (s *Server) serverSettings(_ context.Context, c *call) reply {
 	if len(c.path) > 0 {
 		return notFound()
 	}
+	s.cfg.Settings.Look()
 	own := c.params.looseBool("own", false, false)
 	switch c.method {
 	case http.MethodGet:
@@ -94,35 +93,25 @@ func (s *Server) available(key string) bool {
 // changeSettings stores what is valid; everything else is ignored
 // (admin-api.md §3.2).
 func (s *Server) changeSettings(p params) error {
-	set := s.cfg.Settings.Get()
 	values := make(map[string]string)
-	var names []string
 	for key, v := range p {
-		if _, known := config.KindOf(key); !known || slices.Contains(notHere, key) {
-			continue
+		if !slices.Contains(notHere, key) {
+			values[key] = settingText(v)
 		}
-		text := settingText(v)
-		next, err := config.With(set, key, text)
-		if err != nil {
-			continue
-		}
-		if config.Get(next, key) != config.Get(set, key) {
-			names = append(names, key)
-		}
-		values[key] = text
 	}
-	if len(values) == 0 {
-		return nil
-	}
-	if err := s.cfg.Settings.Change(values); err != nil {
+	before := s.cfg.Settings.Get()
+	if err := s.cfg.Settings.SetSettings(values); err != nil {
 		return err
 	}
-	// Stores that cannot be changed have accepted it all the same.
 	now := s.cfg.Settings.Get()
-	names = slices.DeleteFunc(names, func(key string) bool { return config.Get(now, key) == config.Get(set, key) })
-	if len(names) > 0 {
-		slices.Sort(names)
-		s.put(serverlog.Info, serverlog.Status, fmt.Sprintf("Settings changed by the server administrator: %s", strings.Join(names, ", ")))
+	var changed []string
+	for _, key := range config.Keys() {
+		if config.Get(before, key) != config.Get(now, key) {
+			changed = append(changed, key)
+		}
+	}
+	if len(changed) > 0 {
+		s.audit("Settings " + strings.Join(changed, ", ") + " changed")
 	}
 	return nil
 }

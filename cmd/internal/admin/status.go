@@ -27,6 +27,7 @@ func (s *Server) status(_ context.Context, c *call) reply {
 	case c.method != http.MethodGet:
 		return badMethod()
 	}
+	s.cfg.Settings.Look()
 	host := s.cfg.LocalHost
 	if host == "" {
 		host = s.guess.get()
