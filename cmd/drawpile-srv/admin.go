@@ -102,7 +102,7 @@ func (p *process) startAdmin(o *options, now func() time.Time) {
 		port = o.announcePort
 	}
 	config := admin.Config{
-		Relay: p.relay, Login: p.login, Log: p.log, Settings: adminSettings{p.reloader}, Database: p.reloader.db,
+		Relay: p.relay, Login: p.login, Log: p.log, Settings: adminSettings{p.reloader}, Database: p.reloader.db, ExtBans: p.external,
 		Auth: o.admin.auth, Access: o.admin.access, Origin: o.admin.origin,
 		LocalHost: o.localHost, Port: port, ReportURL: o.reportURL != "", ExtAuth: o.authURL != "",
 		Page: adminpage.New(), AccessLog: p.logRequest, Started: now(), Now: now,

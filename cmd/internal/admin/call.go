@@ -48,6 +48,7 @@ var sections = map[string]section{
 	"userbans":            {"bans", true, (*Server).userBans},
 	"listserverwhitelist": {"listserverwhitelist", true, (*Server).whitelist},
 	"accounts":            {"accounts", true, (*Server).accounts},
+	"extbans":             {"extbans", false, (*Server).extBans},
 	"log":                 {"", false, (*Server).log},
 	"locks":               {"", false, (*Server).locks},
 }

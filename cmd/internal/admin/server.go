@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"drawrelay/cmd/internal/adminpage"
+	"drawrelay/cmd/internal/extbans"
 	"drawrelay/login"
 	"drawrelay/relay"
 	"drawrelay/store/db"
@@ -67,6 +68,7 @@ type Config struct {
 	Settings Settings
 	// Database is the configuration database, nil = there is none.
 	Database *db.DB
+	ExtBans  *extbans.Source
 	// Templates are the session templates, nil = none.
 	Templates login.Templates
 
