@@ -16,7 +16,7 @@ OLD        ?= bench-old.json
 .PHONY: build run test race fuzz crash bench bench-compare microbench lint vuln cover check dist clean
 
 build:
-	CGO_ENABLED=$(CGO) $(GO) build -trimpath -tags netgo,osusergo,sqlite_omit_load_extension -ldflags '$(LDFLAGS) $(STATIC)' -o bin/ ./cmd/drawpile-srv ./perf
+	CGO_ENABLED=$(CGO) $(GO) build -trimpath -tags netgo,osusergo,sqlite_omit_load_extension -ldflags '$(LDFLAGS) $(STATIC)' -o bin/ ./cmd/drawpile-srv ./cmd/dprectool ./perf
 
 run: build
 	bin/drawpile-srv --data data

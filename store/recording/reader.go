@@ -70,6 +70,8 @@ type Reader struct {
 	offset int64  // of the next message; of text, of the next line
 	line   int    // lines read so far
 	held   []byte // the line that ended the header; nil: none
+	start  int64  // of the last line
+	ended  bool   // it had its line break
 	buf    []byte // the current message
 	long   []byte // a line that did not fit into the input's buffer
 }
@@ -186,7 +188,9 @@ func (r *Reader) readLine() ([]byte, error) {
 		return nil, err
 	}
 	r.line++
+	r.start = r.offset
 	r.offset += int64(len(line))
+	r.ended = line[len(line)-1] == '\n'
 	return line, nil
 }
 

@@ -235,7 +235,7 @@ func (t *Template) walk(r *recording.Reader, add func(frame.Msg) error) error {
 		default:
 			return err
 		}
-		if m, keep := admit(m, t.Version); keep {
+		if m, keep := Admit(m, t.Version); keep {
 			if err := add(m); err != nil {
 				return err
 			}
@@ -243,10 +243,10 @@ func (t *Template) walk(r *recording.Reader, add func(frame.Msg) error) error {
 	}
 }
 
-// admit drops what belongs to the people of a recording and not to its canvas
+// Admit drops what belongs to the people of a recording and not to its canvas
 // (storage.md §16.5 step 3): everything below the opaque types, user locks and
 // data. Layer locks lose their list of users.
-func admit(m frame.Msg, v frame.Version) (frame.Msg, bool) {
+func Admit(m frame.Msg, v frame.Version) (frame.Msg, bool) {
 	switch m.Type {
 	case frame.TypeUserACL, frame.TypeData:
 		return m, false
