@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"drawrelay/store/config"
+	"drawrelay/store/db"
 	"drawrelay/store/settings"
 )
 
@@ -19,13 +20,16 @@ type configured struct {
 // configured returns what is in force.
 func (r *reloader) configured() configured {
 	if r.db != nil {
-		state := r.db.Current()
-		return configured{r.db.Path(), state.Settings, func(key string) (config.Value, bool) {
-			text, ok := state.Value(key)
-			return config.Value{Key: key, Text: text}, ok
-		}, len(state.Whitelist)}
+		return inDatabase(r.db.Path(), r.db.Current())
 	}
 	return inFile(r.file.Load())
+}
+
+func inDatabase(path string, state *db.State) configured {
+	return configured{path, state.Settings, func(key string) (config.Value, bool) {
+		text, ok := state.Value(key)
+		return config.Value{Key: key, Text: text}, ok
+	}, len(state.Whitelist)}
 }
 
 func inFile(f *config.File) configured {

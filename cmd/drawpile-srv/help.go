@@ -18,8 +18,8 @@ const helpColumn = 34
 
 // printHelp writes the usage text.
 func printHelp(w io.Writer) {
-	fmt.Fprint(w, "Usage: drawpile-srv [options]\n\nServer for shared drawing sessions of the Drawpile protocol.\n\n"+
-		"Try it:   drawpile-srv --data data\n\nOptions:\n")
+	fmt.Fprint(w, "Usage: drawpile-srv [options]\n       drawpile-srv COMMAND [options]\n\nServer for shared drawing sessions of the Drawpile protocol.\n\n"+
+		"Try it:   drawpile-srv --data data\n\nCommands: "+strings.Join(commandNames(), ", ")+"\n\nOptions:\n")
 	for _, own := range []bool{false, true} {
 		if own {
 			fmt.Fprint(w, "\nOptions that the Drawpile server does not have:\n")

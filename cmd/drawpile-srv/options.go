@@ -63,8 +63,8 @@ var table = []option{
 	{name: "no-gui", help: "start without windows, as always"},
 	{name: "remote", arg: "url", help: "administer another server with windows", later: "a graphical interface"},
 
-	{name: "data", arg: "folder", own: true, help: "keep everything there: sessions in files, and a self-signed\n" +
-		"certificate for TLS unless another is given"},
+	{name: "data", arg: "folder", own: true, help: "keep everything there: sessions in files, a self-signed certificate\n" +
+		"for TLS unless another is given, and the database that init has made"},
 	{name: "no-tls", own: true, help: "no TLS with --data"},
 	{name: "user", arg: "name", own: true, help: "go on as this account once the ports are open; for a start as root"},
 	{name: "websocket-ssl", own: true, help: "TLS on the WebSocket port, with the certificate of --ssl-cert or --data"},
@@ -318,7 +318,14 @@ func (o *options) checkTLS(g given) error {
 func (o *options) checkOwn(g given) error {
 	if g.has("data") && !g.has("sessions") {
 		o.sessions = filepath.Join(g["data"], "sessions")
-		o.lingering = !g.has("config") && !g.has("database")
+	}
+	if g.has("data") && !g.has("config") && !g.has("database") {
+		// What the sub-command init has made is used; it says itself what the
+		// settings are.
+		if _, err := store.OS.Stat(filepath.Join(g["data"], databaseName)); err == nil {
+			o.database = filepath.Join(g["data"], databaseName)
+		}
+		o.lingering = o.database == "" && !g.has("sessions")
 	}
 	for _, check := range []func(given) error{o.checkForms, o.checkUser, o.checkProxies} {
 		if err := check(g); err != nil {

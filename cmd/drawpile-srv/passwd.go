@@ -218,18 +218,26 @@ func (c *accountChange) inDatabase(path string) (done string, err error) {
 // readPassword asks for a password twice on a terminal, and otherwise reads the
 // first line.
 func readPassword(in *os.File, prompt io.Writer, what string) (string, error) {
-	fd := int(in.Fd())
-	if !term.IsTerminal(fd) {
+	if !term.IsTerminal(int(in.Fd())) {
 		line, err := bufio.NewReader(io.LimitReader(in, maxPassword+2)).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return "", fmt.Errorf("read the password: %w", err)
 		}
 		return checkNewPassword(strings.TrimRight(line, "\r\n"))
 	}
+	pass, err := askPassword(in, prompt, what)
+	if err != nil {
+		return "", err
+	}
+	return checkNewPassword(pass)
+}
+
+// askPassword asks twice on a terminal, which shows nothing meanwhile.
+func askPassword(in *os.File, prompt io.Writer, what string) (string, error) {
 	var typed [2]string
 	for i, text := range []string{what + ": ", "Again: "} {
 		fmt.Fprint(prompt, text)
-		b, err := term.ReadPassword(fd)
+		b, err := term.ReadPassword(int(in.Fd()))
 		fmt.Fprintln(prompt)
 		if err != nil {
 			return "", fmt.Errorf("read the password: %w", err)
@@ -239,7 +247,7 @@ func readPassword(in *os.File, prompt io.Writer, what string) (string, error) {
 	if typed[0] != typed[1] {
 		return "", errors.New("the passwords differ; nothing was changed")
 	}
-	return checkNewPassword(typed[0])
+	return typed[0], nil
 }
 
 func checkNewPassword(pass string) (string, error) {

@@ -14,19 +14,10 @@ import (
 // becomeUser gives up root for good and goes on as the account of --user, with
 // its groups. A process that already runs as that account stays as it is.
 func becomeUser(name string) error {
-	u, err := user.Lookup(name)
-	if _, parseErr := strconv.Atoi(name); err != nil && parseErr == nil {
-		u, err = user.LookupId(name)
-	}
-	if err != nil {
-		return fmt.Errorf("--user %s: there is no such account; create it or name another", name)
-	}
-	uid, err1 := strconv.Atoi(u.Uid)
-	gid, err2 := strconv.Atoi(u.Gid)
-	if err1 != nil || err2 != nil {
-		return fmt.Errorf("--user %s: account without numbers", name)
-	}
+	u, uid, gid, err := findUser(name)
 	switch {
+	case err != nil:
+		return fmt.Errorf("--user %s: %w", name, err)
 	case uid == 0:
 		return fmt.Errorf("--user %s: this account may do everything; name one of its own for the server", name)
 	case os.Geteuid() == uid && os.Getuid() == uid:
@@ -52,6 +43,26 @@ func becomeUser(name string) error {
 		return errors.New("internal error: root was not given up")
 	}
 	return os.Setenv("HOME", u.HomeDir) // ~/ in options means the new account's
+}
+
+// findUser looks an account up by its name or number.
+func findUser(name string) (u *user.User, uid, gid int, err error) {
+	u, err = user.Lookup(name)
+	if _, number := strconv.Atoi(name); err != nil && number == nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return nil, 0, 0, errors.New("there is no such account; create it or name another")
+	}
+	uid, err1 := strconv.Atoi(u.Uid)
+	gid, err2 := strconv.Atoi(u.Gid)
+	return u, uid, gid, errors.Join(err1, err2)
+}
+
+// userIDs returns the numbers of an account and its group.
+func userIDs(name string) (uid, gid int, err error) {
+	_, uid, gid, err = findUser(name)
+	return uid, gid, err
 }
 
 // groupsOf returns the account's own group and its supplementary ones.

@@ -157,6 +157,7 @@ func TestStops(t *testing.T) {
 		{"allowGuests = yes", "f:2: allowGuests = yes: not a truth value, so it would mean false; write true or false"},
 		{"minimumProtocolVersion = 2.2", "f:2: minimumProtocolVersion = 2.2: not a protocol version; write a version like dp:4.24.0"},
 		{"unlistedHostPolicy = none", "f:2: unlistedHostPolicy = none: contains neither ALL nor WEB, so it has no effect; write ALL, WEB or nothing"},
+		{"forbiddenNameRegex = (", "f:2: forbiddenNameRegex = (: error parsing regexp: missing closing ) in `(`; write a regular expression as in Perl"},
 		{"extauthkey = AAAA", "f:2: extauthkey = AAAA: 3 bytes instead of 32; write the base64 form of the 32-byte public key"},
 		{"extauthkey = 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "f:2: extauthkey = 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=: " +
 			"31 bytes instead of 32; write the base64 form of the 32-byte public key"},

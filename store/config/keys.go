@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"drawrelay/frame"
+	"drawrelay/store/namefilter"
 	"drawrelay/store/settings"
 )
 
@@ -69,8 +70,10 @@ var keys = []key{
 		func(s *settings.Settings) *string { return &s.MinimumProtocolVersion }, checkVersion),
 	checkedKey("unlistedHostPolicy", "write ALL, WEB or nothing",
 		func(s *settings.Settings) *string { return &s.UnlistedHostPolicy }, checkHostPolicy),
-	textKey("forbiddenNameRegex", func(s *settings.Settings) *string { return &s.ForbiddenNameRegex }),
-	textKey("filterNameRegex", func(s *settings.Settings) *string { return &s.FilterNameRegex }),
+	checkedKey("forbiddenNameRegex", "write a regular expression as in Perl",
+		func(s *settings.Settings) *string { return &s.ForbiddenNameRegex }, checkExpression),
+	checkedKey("filterNameRegex", "write a regular expression as in Perl",
+		func(s *settings.Settings) *string { return &s.FilterNameRegex }, checkExpression),
 
 	boolKey("announceWhitelist", func(s *settings.Settings) *bool { return &s.AnnounceWhitelist }),
 	boolKey("abusereport", func(s *settings.Settings) *bool { return &s.AbuseReport }),
@@ -97,6 +100,11 @@ var keys = []key{
 	keptKey("extBansCacheUrl"),
 	keptKey("extBansCacheKey"),
 	keptKey("extBansCacheResponse"),
+}
+
+func checkExpression(text string) error {
+	_, err := namefilter.Compile(text)
+	return err
 }
 
 func checkVersion(text string) error {

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"drawrelay/store"
+	"drawrelay/store/config"
+	"drawrelay/store/db"
+	"drawrelay/store/settings"
+)
+
+func init() { subcommands["check"] = check }
+
+// secretText stands for values that do not belong into a report that people
+// show to others.
+const secretText = "(secret)"
+
+// secretOptions and secretSettings are not printed.
+var (
+	secretOptions  = map[string]bool{"crypt-key": true, "web-admin-auth": true}
+	secretSettings = map[string]bool{"reporttoken": true}
+)
+
+// environment are the variables that have an effect (configuration.md §3), and
+// whether they are secret.
+var environmentVariables = []struct {
+	name   string
+	secret bool
+}{
+	{"DRAWPILESRV_WEB_ADMIN_AUTH", true}, {"DRAWPILE_SRV_WEB_ADMIN_AUTH", true},
+	{"LISTEN_FDS", false}, {"LISTEN_PID", false}, {"LISTEN_FDNAMES", false},
+	{"NOTIFY_SOCKET", false}, {"WATCHDOG_USEC", false}, {"WATCHDOG_PID", false}, {"GOMAXPROCS", false},
+}
+
+// report is what check prints: a table of everything in force, then what is
+// wrong.
+type checkReport struct {
+	table    *tabwriter.Writer
+	errors   []string // would stop a start
+	warnings []string
+}
+
+func (r *checkReport) row(key, value, source string) {
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		value = strconv.Quote(value) // of several lines, from a database
+	}
+	fmt.Fprintf(r.table, "%s\t= %s\t%s\n", key, value, source)
+}
+
+// bad notes an error, line by line if several were joined.
+func (r *checkReport) bad(err error) {
+	if err != nil {
+		r.errors = append(r.errors, strings.Split(err.Error(), "\n")...)
+	}
+}
+
+func (r *checkReport) odd(text string) { r.warnings = append(r.warnings, text) }
+
+// check takes the options of a start, prints every effective option and
+// setting with its source, and says whether a start would work. It changes
+// nothing, and a server may be running meanwhile.
+func check(args []string, stdout, stderr io.Writer) int {
+	g, _, err := splitArguments(args, table)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if g.has("help") {
+		fmt.Fprint(stdout, "Usage: drawpile-srv check [options]\n\nPrints every option and setting as it would be with these options of the server, where it comes\n"+
+			"from, and what is wrong. The exit status is 1 if the server would not start.\n")
+		return exitOK
+	}
+	r := &checkReport{table: tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)}
+	o, err := parseOptions(args)
+	r.bad(err)
+	if err != nil {
+		o = &options{config: g["config"], database: g["database"], authURL: g["extauth"], reportURL: g["report-url"]}
+	}
+	for _, text := range o.warnings {
+		r.odd(text)
+	}
+	r.options(g, o)
+	r.settings(o)
+	if err == nil {
+		r.files(o)
+	}
+	if err := r.table.Flush(); err != nil {
+		return fail(stderr, err)
+	}
+	for _, text := range r.warnings {
+		fmt.Fprintf(stderr, "warning: %s\n", text)
+	}
+	for _, text := range r.errors {
+		fmt.Fprintf(stderr, "error: %s\n", text)
+	}
+	if len(r.errors) > 0 {
+		fmt.Fprintf(stdout, "\nNot good: the server would not start (%d errors, %d warnings).\n", len(r.errors), len(r.warnings))
+		return exitFailed
+	}
+	fmt.Fprintf(stdout, "\nGood (%d warnings).\n", len(r.warnings))
+	return exitOK
+}
+
+// inHelp finds the default in the help text of an option.
+var inHelp = regexp.MustCompile(`\(default:? ([^)]*)\)`)
+
+// options prints the options, those that follow from --data too, and the
+// environment.
+func (r *checkReport) options(g given, parsed *options) {
+	implied := make(map[string]string)
+	if g.has("data") {
+		implied["sessions"], implied["database"] = parsed.sessions, parsed.database
+		if parsed.selfSigned != "" {
+			implied["ssl-cert"] = "made in " + parsed.selfSigned
+			implied["ssl-key"] = implied["ssl-cert"]
+		}
+	}
+	fmt.Fprintln(r.table, "Options")
+	for i := range table {
+		o := &table[i]
+		value, ok := g[o.name]
+		switch {
+		case strings.HasPrefix(o.name, "help") || o.name == "version" || o.name == "generate-crypt-key":
+		case ok && o.arg == "":
+			r.row("--"+o.name, "on", "command line")
+		case ok && secretOptions[o.name]:
+			r.row("--"+o.name, secretText, "command line")
+		case ok:
+			r.row("--"+o.name, withoutPassword(value), "command line")
+		case implied[o.name] != "":
+			r.row("--"+o.name, implied[o.name], "--data")
+		case o.arg != "":
+			value := "none"
+			if m := inHelp.FindStringSubmatch(strings.ReplaceAll(o.help, "\n", " ")); m != nil {
+				value = m[1]
+			}
+			r.row("--"+o.name, value, "default")
+		}
+	}
+	fmt.Fprintln(r.table, "\nEnvironment")
+	for _, v := range environmentVariables {
+		value := os.Getenv(v.name)
+		if value == "" {
+			continue
+		}
+		if v.secret {
+			value = secretText
+		}
+		r.row(v.name, value, "environment")
+	}
+}
+
+// settings prints the settings in force, and what the store holds besides.
+func (r *checkReport) settings(o *options) {
+	fmt.Fprintln(r.table, "\nSettings")
+	in, source := inFile(config.Parse("", "", nil)), func(v config.Value) string { return "default" }
+	counts := ""
+	switch {
+	case o.config != "":
+		file, err := config.Load(o.config)
+		if errors.Is(err, fs.ErrNotExist) {
+			r.odd(o.config + " does not exist: the defaults hold until it does")
+			break
+		}
+		if err != nil {
+			r.bad(err)
+			break
+		}
+		in, source = inFile(file), func(v config.Value) string { return fmt.Sprintf("%s:%d", file.Path, v.Line) }
+		for i := range file.Problems {
+			r.problem(file.Problems[i])
+		}
+		counts = fmt.Sprintf("%d accounts, %d IP bans, %d system bans, %d user bans, %d listing servers on the whitelist",
+			len(file.Accounts), len(file.IPBans), len(file.SystemBans), len(file.UserBans), len(file.Whitelist))
+	case o.database != "":
+		state, warnings, err := db.Inspect(o.database)
+		r.warnings = append(r.warnings, warnings...)
+		if errors.Is(err, fs.ErrNotExist) {
+			r.odd(o.database + " does not exist yet: it will be made, with the defaults")
+			break
+		}
+		if err != nil {
+			r.bad(err)
+			break
+		}
+		in, source = inDatabase(o.database, state), func(config.Value) string { return o.database }
+		counts = fmt.Sprintf("%d accounts, %d IP bans, %d system bans, %d user bans, %d expressions on the whitelist",
+			len(state.Accounts), len(state.IPBans), len(state.SystemBans), len(state.UserBans), len(state.Whitelist))
+	case o.lingering:
+		in.settings = lingering(in.settings)
+		changed := config.Parse("", "", nil).Settings
+		source = func(v config.Value) string {
+			if config.Get(changed, v.Key) != config.Get(in.settings, v.Key) {
+				return "--data"
+			}
+			return "default"
+		}
+	}
+	for _, problem := range withoutEffect(in, o) {
+		r.problem(problem)
+	}
+	for _, key := range config.Keys() {
+		value := config.Get(in.settings, key)
+		if value == nil {
+			continue // kept by the server for itself
+		}
+		text := settingText(key, value)
+		if secretSettings[key] && text != "" {
+			text = secretText
+		}
+		v, ok := in.value(key)
+		from := "default"
+		if v.Key = key; ok || o.lingering {
+			from = source(v)
+		}
+		r.row(key, text, from)
+	}
+	if counts != "" {
+		fmt.Fprintln(r.table, "\n"+counts)
+	}
+}
+
+func (r *checkReport) problem(p config.Problem) {
+	if p.Stops {
+		r.bad(&p)
+	} else {
+		r.odd(p.Error())
+	}
+}
+
+// settingText returns a value as it could be written in a configuration file.
+func settingText(key string, value any) string {
+	kind, _ := config.KindOf(key)
+	switch v := value.(type) {
+	case bool:
+		return settings.FormatBool(v)
+	case int64:
+		switch kind {
+		case config.Duration:
+			return strconv.FormatInt(v, 10) + "s"
+		case config.Size:
+			return strconv.FormatInt(v, 10) + "b"
+		}
+		return strconv.FormatInt(v, 10)
+	case string:
+		if key == "extBansUrl" {
+			return hidePath(v)
+		}
+		return withoutPassword(v)
+	}
+	return fmt.Sprint(value)
+}
+
+// withoutPassword hides the password in a URL.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	if _, has := u.User.Password(); !has {
+		return text
+	}
+	return u.Redacted()
+}
+
+// hidePath shows only whose list it is: addresses of ban lists hold a key.
+func hidePath(text string) string {
+	u, err := url.Parse(text)
+	if text == "" || err != nil || u.Host == "" {
+		return withoutPassword(text)
+	}
+	return u.Scheme + "://" + u.Host + "/… " + secretText
+}
+
+// files looks at the files and folders that a start needs.
+func (r *checkReport) files(o *options) {
+	if o.certFile != "" {
+		pair, err := loadKeyPair(o, time.Now())
+		switch {
+		case err != nil:
+			r.bad(err)
+		case pair.DaysLeft(time.Now()) < 0:
+			r.odd(fmt.Sprintf("%s has expired: renew it", o.certFile))
+		default:
+			fmt.Fprintf(r.table, "\nTLS certificate valid for %d days\n", pair.DaysLeft(time.Now()))
+		}
+	}
+	if o.templates != "" {
+		r.folder("--templates", o.templates)
+	}
+	if o.sessions != "" {
+		if _, err := store.OS.Stat(o.sessions); errors.Is(err, fs.ErrNotExist) {
+			r.odd(o.sessions + " does not exist yet: it will be made")
+		} else {
+			r.folder("--sessions", o.sessions)
+		}
+	}
+	if o.database != "" {
+		if dir := filepath.Dir(o.database); dir != "." {
+			r.folder("--database", dir)
+		}
+	}
+}
+
+func (r *checkReport) folder(option, dir string) {
+	info, err := store.OS.Stat(dir)
+	switch {
+	case err != nil:
+		r.bad(fmt.Errorf("%s: %w", option, err))
+	case !info.IsDir():
+		r.bad(fmt.Errorf("%s: %s is not a folder", option, dir))
+	}
+}
