@@ -219,6 +219,7 @@ func (c *carrier) chunk(k *link) (full bool, err error) {
 		n = min(n, written-k.cursor) // the rest of the batch is in memory
 		if s, ok := k.conn.(fileSender); ok && k.pipe == nil && f.OS() != nil {
 			sent, err := s.sendFile(k, f.OS(), head+k.cursor, int(n))
+			k.loop.srv.carried.Add(int64(sent))
 			k.cursor += int64(sent)
 			return int64(sent) < n && err == nil, err
 		}
@@ -319,7 +320,7 @@ func (c *carrier) peek(k *link, b []byte) error {
 // count as sent. full says that the socket takes no more.
 func (c *carrier) send(k *link, v [][]byte, total int) (n int, full bool, err error) {
 	if k.pipe == nil {
-		n, err := k.conn.write(k, v, total)
+		n, err := c.write(k, v, total)
 		return n, n < total && err == nil, err
 	}
 	k.pipe.SetOutput(c.cipher[:0])
@@ -331,7 +332,7 @@ func (c *carrier) send(k *link, v [][]byte, total int) (n int, full bool, err er
 	out := k.pipe.TakeOutput()
 	c.cipher = out[:0]
 	c.one[0] = out
-	n, err = k.conn.write(k, c.one[:], len(out))
+	n, err = c.write(k, c.one[:], len(out))
 	if err == nil && n < len(out) {
 		k.cipher, k.ciphered = newBuffer(out[n:]), 0
 		return total, true, nil
@@ -339,11 +340,18 @@ func (c *carrier) send(k *link, v [][]byte, total int) (n int, full bool, err er
 	return total, false, err
 }
 
+// write sends through the connection and counts it.
+func (c *carrier) write(k *link, v [][]byte, total int) (int, error) {
+	n, err := k.conn.write(k, v, total)
+	k.loop.srv.carried.Add(int64(n))
+	return n, err
+}
+
 // sendCipher sends ciphertext that is left from before.
 func (c *carrier) sendCipher(k *link) (full bool, err error) {
 	c.one[0] = k.cipher.bytes()[k.ciphered:]
 	left := len(c.one[0])
-	n, err := k.conn.write(k, c.one[:], left)
+	n, err := c.write(k, c.one[:], left)
 	if err != nil {
 		return false, err
 	}

@@ -290,7 +290,7 @@ func (k *link) send(due view) {
 			k.finish()
 			return
 		}
-		n, err := k.conn.write(k, v, total)
+		n, err := k.write(v, total)
 		clear(v)
 		if err != nil {
 			k.failWrite(err)
@@ -411,7 +411,7 @@ func (k *link) finish() {
 			// not, the peer sees the end without one.
 			_ = k.pipe.TLS.CloseWrite()
 			k.loop.vectors = append(k.loop.vectors[:0], k.pipe.TakeOutput())
-			_, _ = k.conn.write(k, k.loop.vectors, len(k.loop.vectors[0]))
+			_, _ = k.write(k.loop.vectors, len(k.loop.vectors[0]))
 		}
 		if err := k.conn.shutdownWrite(k); err != nil {
 			k.fail(errSessionEnd)

@@ -49,6 +49,8 @@ type loop struct {
 	mu    sync.Mutex // protects inbox; held for an append or a swap only
 	inbox []event
 
+	meter meter
+
 	// Loop goroutine only.
 	spare                  []event
 	now                    time.Time
@@ -335,6 +337,7 @@ func (l *loop) armTimer() {
 }
 
 func (l *loop) tick() {
+	l.countLagging()
 	for _, k := range l.links {
 		k.tick()
 	}

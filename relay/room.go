@@ -31,6 +31,8 @@ type room struct {
 	desc      atomic.Pointer[entry.Session]
 	over      bool
 	members   int
+	messages  count       // taken into the history; any goroutine reads
+	timed     sample      // a message whose time is taken
 	questions []*question // who waits for an answer
 
 	storage   atomic.Uint32 // state of the store that the session knows
@@ -314,6 +316,9 @@ func (r *room) gone(k *link) {
 func (r *room) append(frames []byte, n int) {
 	l := r.log()
 	l.Append(frames, n)
+	r.messages.add(int64(n))
+	r.loop.meter.deliveries.add(int64(n * r.members))
+	r.timed.begin(r, l)
 	if l.HasFile() {
 		r.hist.Durable.Kick()
 		return

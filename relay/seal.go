@@ -98,7 +98,7 @@ func (k *link) writeCipher() bool {
 		return true
 	}
 	v := append(k.loop.vectors[:0], out)
-	n, err := k.conn.write(k, v, len(out))
+	n, err := k.write(v, len(out))
 	clear(v)
 	if err != nil {
 		k.failWrite(err)
@@ -118,7 +118,7 @@ func (k *link) writeCipher() bool {
 func (k *link) flushCipher() bool {
 	b := k.cipher.bytes()[k.ciphered:]
 	v := append(k.loop.vectors[:0], b)
-	n, err := k.conn.write(k, v, len(b))
+	n, err := k.write(v, len(b))
 	clear(v)
 	if err != nil {
 		k.failWrite(err)

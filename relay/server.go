@@ -85,6 +85,7 @@ type Server struct {
 	steps    sync.WaitGroup    // parts of replacements whose outcome a loop has not taken yet
 	names    namefilter.Filter // of titles
 	panics   atomic.Int64
+	carried  atomic.Int64 // bytes sent by I/O workers
 	stopping atomic.Bool
 	stopOnce sync.Once
 }

@@ -103,7 +103,11 @@ func (s *shard) flush() {
 	s.flushed = due
 	s.findLow()
 	s.loop.label(s.loop.labels)
-	took := s.loop.srv.now().Sub(began)
+	now := s.loop.srv.now()
+	if s.loop == s.room.loop {
+		s.room.timed.finish(due, now, &s.loop.meter.fanOut)
+	}
+	took := now.Sub(began)
 	gap := min(paceFactor*took, paceLimit)
 	if gap < paceLeast {
 		gap = 0

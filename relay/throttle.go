@@ -32,9 +32,11 @@ type throttle struct {
 	listed   bool      // in the loop's list
 }
 
-// charge takes what has been read out of the budget.
+// charge counts what has been read and takes it out of the budget.
 // Guarantee: no allocation, unless a limit has just come into force.
 func (k *link) charge(bytes, messages int) {
+	k.loop.meter.messagesIn.add(int64(messages))
+	k.loop.meter.bytesIn.add(int64(bytes))
 	set := k.loop.srv.settings.Get()
 	rate := set.Rates[k.seat.tier.Load()]
 	t := k.throttle

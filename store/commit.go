@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"drawrelay/store/latency"
 )
 
 /* Commit pipeline
@@ -47,6 +49,8 @@ type CommitStats struct {
 	Stalls      int64 // times a session was delivered ahead of its file
 	Stalled     int64 // sessions in that state now
 	Failing     int64 // sessions that cannot be stored now
+
+	WriteTime, SyncTime latency.Snapshot // of passes and of syncs
 }
 
 // Committer writes what sessions append, off their loops.
@@ -57,6 +61,8 @@ type Committer struct {
 
 	stats struct {
 		writes, bytes, syncs, writeErrors, syncErrors, stalls, stalled, failing atomic.Int64
+
+		writeTime, syncTime latency.Histogram
 	}
 
 	mu      sync.Mutex // protects what follows; never held across I/O
@@ -113,6 +119,7 @@ func (c *Committer) Stats() CommitStats {
 		Writes: s.writes.Load(), Bytes: s.bytes.Load(), Syncs: s.syncs.Load(),
 		WriteErrors: s.writeErrors.Load(), SyncErrors: s.syncErrors.Load(),
 		Stalls: s.stalls.Load(), Stalled: s.stalled.Load(), Failing: s.failing.Load(),
+		WriteTime: s.writeTime.Snapshot(), SyncTime: s.syncTime.Snapshot(),
 	}
 }
 
@@ -344,7 +351,9 @@ func (c *Committer) write() {
 		c.busy[d] = struct{}{}
 		c.mu.Unlock()
 
+		began := c.now()
 		err := d.pass()
+		c.stats.writeTime.Observe(c.now().Sub(began))
 
 		c.mu.Lock()
 		if err == nil {
@@ -515,12 +524,14 @@ func (d *Durable) sync() error {
 	l.Retain()
 	defer l.Release()
 	var err error
+	began := d.c.now()
 	if d.journal != nil {
 		err = d.journal.Sync()
 	}
 	if err == nil && l.HasFile() && l.synced.Load() < written {
 		err = l.file.Sync()
 	}
+	d.c.stats.syncTime.Observe(d.c.now().Sub(began))
 	d.c.stats.syncs.Add(1)
 	if err != nil {
 		return d.noteSync(fmt.Errorf("sync history: %w", err))
