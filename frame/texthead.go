@@ -68,7 +68,8 @@ func AppendTextHeader(dst, meta []byte) ([]byte, error) {
 		dst = append(dst, '=')
 		dst = append(append(dst, f.Value...), '\n')
 	}
-	if !bytes.Equal(stringMetadata(fields), meta) {
+	taken := func(f HeaderField) bool { return f.Key == exactKey }
+	if len(fields) == 0 || slices.ContainsFunc(fields, taken) || !bytes.Equal(stringMetadata(fields), meta) {
 		dst = append(dst, "!"+exactKey+"="...)
 		dst = append(base64.StdEncoding.AppendEncode(dst, meta), '\n')
 	}
@@ -100,8 +101,10 @@ func TextMetadata(fields []HeaderField) ([]byte, error) {
 		exact, _ = base64.StdEncoding.DecodeString(f.Value)
 		return true
 	})
-	if len(exact) > 0 {
-		if same, err := HeaderFields(exact); err == nil && json.Valid(exact) && slices.Equal(same, fields) {
+	if json.Valid(exact) {
+		same, err := HeaderFields(exact)
+		same = slices.DeleteFunc(same, func(f HeaderField) bool { return f.Key == exactKey })
+		if err == nil && slices.Equal(same, fields) {
 			return exact, nil
 		}
 	}
