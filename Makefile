@@ -44,11 +44,10 @@ crash:
 	$(GO) test -count=1 -run 'TestCanvases' -timeout 60m ./relay -canvases=10000
 	CRASH_ROUNDS=50 $(GO) test -count=1 -run 'TestCrash' -timeout 60m ./cmd/drawpile-srv
 
-# This server against the built-in goroutine-and-channel relay and the bare event loop.
+# This server against the built-in relay and the bare event loop, and then with OLD
 bench: build
 	bin/perf bench --ours bin/drawpile-srv --json bench.json
 
-# The same, compared with the results in OLD.
 bench-compare: bench
 	bin/perf diff $(OLD) bench.json
 
@@ -69,12 +68,13 @@ cover:
 
 check: lint test
 
-# Static binaries for all platforms, in dist/.
-dist:
+# Static binaries for all platforms and Debian packages, in dist/.
+dist: build
 	@for p in $(PLATFORMS); do os=$${p%/*}; arch=$${p#*/}; ext=; \
 	  if [ $$os = windows ]; then ext=.exe; fi; echo "$$p"; \
 	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' \
 	    -o dist/drawpile-srv-$(VERSION)-$$os-$$arch$$ext ./cmd/drawpile-srv || exit 1; done
+	@cmd/drawpile-srv/deploy/package $(VERSION) bin/drawpile-srv dist
 
 clean:
 	rm -rf bin dist bench.json cover.out
