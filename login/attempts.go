@@ -55,11 +55,10 @@ func (a *attempts) failed(keys []string, now time.Time) {
 	if a.tallies == nil {
 		a.tallies = make(map[string]tally)
 	}
-	if len(a.tallies) >= maxTallies {
-		maps.DeleteFunc(a.tallies, func(_ string, t tally) bool { return t.at(now).count == 0 })
-		if len(a.tallies) >= maxTallies {
-			clear(a.tallies)
-		}
+	// Room is made at the expense of those with the fewest: whoever guesses
+	// under many names must not make us forget the one that is guessed most.
+	for least := 0; len(a.tallies) >= maxTallies; least++ {
+		maps.DeleteFunc(a.tallies, func(_ string, t tally) bool { return t.at(now).count <= least })
 	}
 	for _, k := range keys {
 		t := a.tallies[k].at(now)
@@ -79,8 +78,8 @@ func (t tally) at(now time.Time) tally {
 
 // checkPassword compares a password with a stored hash on the hash pool, after
 // the delay that earlier wrong ones have earned. account is empty for session
-// passwords.
-func (c *conn) checkPassword(stored, pass, account string) (ok bool, err, ended error) {
+// passwords. With even the time does not tell what stored is.
+func (c *conn) checkPassword(stored, pass, account string, even bool) (ok bool, err, ended error) {
 	keys := c.attemptKeys(account)
 	delay := c.server.attempts.delay(keys, time.Now())
 	ok, err, ended = await(c, hashTimeout, func(ctx context.Context) (bool, error) {
@@ -91,7 +90,7 @@ func (c *conn) checkPassword(stored, pass, account string) (ok bool, err, ended 
 				return false, ctx.Err()
 			}
 		}
-		return c.server.hashes.check(ctx, stored, pass)
+		return c.server.hashes.check(ctx, stored, pass, even)
 	})
 	if ended == nil && err == nil && !ok {
 		c.server.attempts.failed(keys, time.Now())

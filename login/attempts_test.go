@@ -48,6 +48,9 @@ func TestAttemptDelay(t *testing.T) {
 	if len(a.tallies) > maxTallies {
 		t.Errorf("%d tallies are kept", len(a.tallies))
 	}
+	if d := a.delay(bob, now); d != maxAttemptDelay {
+		t.Errorf("the name guessed most is forgotten: delay %v", d)
+	}
 }
 
 // Guessing over many connections slows down; the right password still works.

@@ -3,8 +3,12 @@ package login
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
+
+	"drawrelay/store/password"
+	"drawrelay/store/settings"
 )
 
 // The pool runs as many hashes as it has threads, gives up with the context,
@@ -37,7 +41,7 @@ func TestHashPool(t *testing.T) {
 	waitFor(t, "two hashes", func() bool { mu.Lock(); defer mu.Unlock(); return running == 2 })
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := p.check(ended, "plain;x", "x"); !errors.Is(err, context.Canceled) {
+	if _, err := p.check(ended, "plain;x", "x", false); !errors.Is(err, context.Canceled) {
 		t.Errorf("check with a dead context: %v", err)
 	}
 	close(gate)
@@ -45,15 +49,73 @@ func TestHashPool(t *testing.T) {
 	if most != 2 {
 		t.Errorf("%d hashes at once, want 2", most)
 	}
-	if ok, err := p.check(ctx, "plain;x", "x"); !ok || err != nil {
+	if ok, err := p.check(ctx, "plain;x", "x", false); !ok || err != nil {
 		t.Errorf("check = %v, %v", ok, err)
 	}
-	if ok, err := p.check(ctx, "plain;x", "y"); ok || err != nil {
+	if ok, err := p.check(ctx, "plain;x", "y", false); ok || err != nil {
 		t.Errorf("check = %v, %v", ok, err)
 	}
 	p.close()
 	p.close()
-	if _, err := p.check(ctx, "plain;x", "x"); !errors.Is(err, errHashClosed) {
+	if _, err := p.check(ctx, "plain;x", "x", false); !errors.Is(err, errHashClosed) {
 		t.Errorf("check of a closed pool: %v", err)
+	}
+}
+
+// Where only accounts may log in, a wrong password costs the same for every
+// name: known in any format, unknown or without a password.
+func TestEvenDelay(t *testing.T) {
+	sodium := strings.Replace(password.Decoy, "AAAA", "BBBB", 1)
+	accounts := []Account{
+		{Name: "sodium", PasswordHash: sodium}, {Name: "plain", PasswordHash: "plain;x"},
+		{Name: "sha", PasswordHash: "s+sha1;00;00"}, {Name: "none", PasswordHash: ""}, {Name: "broken", PasswordHash: "md5;x"},
+	}
+	for _, guests := range []bool{false, true} {
+		b := start(t, func(s *settings.Settings, c *Config) {
+			s.AllowGuests = guests
+			withAccounts(accounts...)(s, c)
+		})
+		var mu sync.Mutex
+		costly := 0
+		b.hashes.compare = func(stored, _ string) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if !password.Cheap(stored) {
+				costly++
+			}
+			return stored == password.Decoy // which must let nobody in
+		}
+		for _, name := range []string{"sodium", "plain", "sha", "none", "broken", "unknown"} {
+			if guests && name == "unknown" {
+				continue // logs in as a guest
+			}
+			costly = 0
+			c := b.dial()
+			c.cmd("ident", []any{name, "wrong"}, nil)
+			c.want(c.reply(), object{"code": "badPassword"})
+			mu.Lock()
+			if want := 1; !guests && costly != want || guests && costly > want {
+				t.Errorf("guests %v, %s: %d costly hashes", guests, name, costly)
+			}
+			mu.Unlock()
+			c.cmd("ident", []any{name}, nil)
+			if name != "none" {
+				c.want(c.reply(), object{"state": "needPassword"})
+			}
+		}
+	}
+}
+
+// Guessing one unknown name slows down like guessing at an account.
+func TestUnknownNamesSlowDown(t *testing.T) {
+	b := start(t, func(s *settings.Settings, c *Config) { s.AllowGuests = false })
+	b.hashes.compare = func(string, string) bool { return false }
+	c := b.dial()
+	c.cmd("ident", []any{"nobody", "wrong"}, nil)
+	c.want(c.reply(), object{"code": "badPassword"})
+	b.attempts.mu.Lock()
+	defer b.attempts.mu.Unlock()
+	if n := b.attempts.tallies["account nobody"].count; n != 1 {
+		t.Errorf("counted %d times", n)
 	}
 }

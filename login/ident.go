@@ -8,6 +8,7 @@ import (
 	"drawrelay/frame"
 	"drawrelay/store/password"
 	"drawrelay/store/serverlog"
+	"drawrelay/store/settings"
 )
 
 // Intents a client may state in ident, and the methods of a mismatch reply
@@ -53,7 +54,7 @@ func (c *conn) ident(cmd frame.Command) error {
 	}
 	switch {
 	case known:
-		return c.identAccount(account, pass)
+		return c.identAccount(account, pass, c.server.namesHidden(set))
 	case c.server.extAuth(set) && hasToken:
 		return c.identToken(frame.Str(token))
 	case c.server.extAuth(set) && set.AllowGuests:
@@ -63,18 +64,36 @@ func (c *conn) ident(cmd frame.Command) error {
 	case set.AllowGuests:
 		return c.identGuest(name, intent, false)
 	}
+	return c.identUnknown(name, pass)
+}
+
+// identUnknown answers where only accounts may log in: like an account with
+// another password, and as slowly.
+func (c *conn) identUnknown(name, pass string) error {
+	if pass != "" {
+		if _, err, ended := c.checkPassword(password.Decoy, pass, name, true); ended != nil {
+			return ended
+		} else if err != nil {
+			return c.failed("check password", err)
+		}
+	}
 	return c.passwordFailed(name, pass)
 }
 
-// identAccount logs in with an internal account.
-func (c *conn) identAccount(a Account, pass string) error {
+// namesHidden reports whether unknown names are asked for a password, so that
+// nobody can tell them from accounts (login.md §10.1).
+func (s *Server) namesHidden(set *settings.Settings) bool { return !set.AllowGuests && !s.extAuth(set) }
+
+// identAccount logs in with an internal account. With even nobody can tell from
+// the time it takes whether there is one.
+func (c *conn) identAccount(a Account, pass string, even bool) error {
 	if a.Locked || password.Disabled(a.PasswordHash) {
 		return errBannedName
 	}
 	ok := a.PasswordHash == "" && pass == ""
-	if !ok && a.PasswordHash != "" && pass != "" {
+	if !ok && pass != "" {
 		var err, ended error
-		ok, err, ended = c.checkPassword(a.PasswordHash, pass, a.Name)
+		ok, err, ended = c.checkPassword(a.PasswordHash, pass, a.Name, even)
 		if ended != nil {
 			return ended
 		}

@@ -163,7 +163,7 @@ func (c *conn) mayJoin(s *entry.Session, pass string, invited bool) (right bool,
 		return true, nil
 	}
 	if pass != "" {
-		ok, err, ended := c.checkPassword(s.PasswordHash, pass, "")
+		ok, err, ended := c.checkPassword(s.PasswordHash, pass, "", false)
 		switch {
 		case ended != nil:
 			return false, ended

@@ -77,6 +77,24 @@ func Check(stored, password string) bool {
 	return false
 }
 
+// Decoy is a hash that costs as much to check as one made by Hash. It stands in
+// where there is nothing to check, so that the time an answer takes does not
+// tell whether an account exists. Nobody knows a password for it; callers
+// ignore the result all the same.
+const Decoy = "sodium;$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+// Cheap reports whether checking stored takes visibly less time than checking
+// what Hash makes.
+func Cheap(stored string) bool {
+	rest, ok := strings.CutPrefix(stored, "sodium;")
+	if !ok || Upgrade(stored) {
+		return true
+	}
+	text, ok := sodiumString(rest)
+	_, err := parseArgon2(text)
+	return !ok || err != nil
+}
+
 // Hash makes the hash to store for password: Argon2id in the form of libsodium,
 // which the reference reads. An empty password gives an empty hash. It takes
 // tens of milliseconds and 64 MiB.

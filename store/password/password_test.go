@@ -174,3 +174,19 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 }
+
+// The decoy is a real hash of the usual cost, and not itself cheap.
+func TestDecoy(t *testing.T) {
+	if !Valid(Decoy) || Disabled(Decoy) || Upgrade(Decoy) || Cheap(Decoy) || Check(Decoy, "") || Check(Decoy, "password") {
+		t.Error("the decoy is not what it should be")
+	}
+	text, _ := sodiumString(strings.TrimPrefix(Decoy, "sodium;"))
+	if a, err := parseArgon2(text); err != nil || a.memory != hashMemory || a.passes != hashPasses {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for _, cheap := range []string{"", "plain;x", "s+sha1;00;00", "md5;x", "sodium;$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA"} {
+		if !Cheap(cheap) {
+			t.Errorf("%q is not cheap", cheap)
+		}
+	}
+}
