@@ -105,10 +105,14 @@ func (p *process) startAdmin(o *options, now func() time.Time) {
 		Relay: p.relay, Login: p.login, Log: p.log, Settings: adminSettings{p.reloader}, Database: p.reloader.db, ExtBans: p.external,
 		Auth: o.admin.auth, Access: o.admin.access, Origin: o.admin.origin,
 		LocalHost: o.localHost, Port: port, ReportURL: o.reportURL != "", ExtAuth: o.authURL != "",
+		Commits: p.store.Committer(), Folder: o.sessions, Ready: p.works, FlightRecorder: o.flightRecorder,
 		Page: adminpage.New(), AccessLog: p.logRequest, Started: now(), Now: now,
 	}
 	if p.templates != nil {
 		config.Templates = p.templates
+	}
+	if pair := p.reloader.pair; pair != nil {
+		config.Certificate = pair
 	}
 	p.admin = admin.New(config)
 	if o.admin.access.Public() && !o.admin.auth.Required() {

@@ -72,6 +72,8 @@ var table = []option{
 	{name: "trusted-proxy", arg: "subnet", own: true, many: true, help: "believe what this proxy says about the addresses of WebSocket clients;\n" +
 		"ADDRESS or ADDRESS/BITS, may be repeated. Loopback always is"},
 	{name: "log-format", arg: "form", own: true, help: "text or json (default text)"},
+	{name: "flight-recorder", own: true, help: "keep a trace of the last seconds for the admin API, for when an\n" +
+		"event loop stalls; costs some speed"},
 	{name: "pprof", arg: "[address:]port", own: true, help: "serve profiles there over HTTP; only a port means 127.0.0.1"},
 	{name: "loops", arg: "number", own: true, help: "event loops (default: one per core, at most 4)"},
 	{name: "transport", arg: "kind", own: true, help: "auto, poll or goroutine (default auto)"},
@@ -104,7 +106,8 @@ type options struct {
 	lingering bool   // --data without a configuration file or database
 	cryptKey  []byte // nil = none
 
-	admin adminOptions
+	admin          adminOptions
+	flightRecorder bool
 
 	logFormat    serverlog.Format
 	pprof        netip.AddrPort // zero = off
@@ -332,6 +335,7 @@ func (o *options) checkOwn(g given) error {
 			return err
 		}
 	}
+	o.flightRecorder = g.has("flight-recorder")
 	if g.has("loops") {
 		n, err := settings.ParseInt(g["loops"])
 		if err != nil || n < 1 || n > maxLoops {

@@ -29,7 +29,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				writeReply(n, fail(http.StatusInternalServerError, "Internal error"))
 			}
 		}
-		if s.cfg.AccessLog != nil {
+		s.requests[min(max(n.status/100, 0), len(s.requests)-1)].Add(1)
+		// Nobody wants to read that a probe has come again.
+		probe, _ := isInside(r.URL.Path)
+		if s.cfg.AccessLog != nil && (!probe || n.status >= http.StatusBadRequest) {
 			s.cfg.AccessLog(Request{Time: began, Status: n.status, Peer: peerOf(r), Method: r.Method, Path: shownPath(r.URL.Path)})
 		}
 	}()
@@ -57,7 +60,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	var serve http.HandlerFunc
+	inside, open := isInside(path)
 	switch {
+	case inside:
+		serve = s.mux.ServeHTTP
 	case strings.HasPrefix(path, apiPrefix):
 		serve = s.api.ServeHTTP
 	case s.cfg.Page != nil && path != strings.TrimSuffix(apiPrefix, "/"):
@@ -66,7 +72,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		writePlain(w, http.StatusNotFound, "Page not found")
 		return
 	}
-	if !s.authorised(w, r) {
+	if !open && !s.authorised(w, r) {
 		return
 	}
 	if !s.rate.take() {

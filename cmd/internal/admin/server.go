@@ -14,12 +14,14 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"drawrelay/cmd/internal/adminpage"
 	"drawrelay/cmd/internal/extbans"
 	"drawrelay/login"
 	"drawrelay/relay"
+	"drawrelay/store"
 	"drawrelay/store/db"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
@@ -89,6 +91,17 @@ type Config struct {
 	// AccessLog is told about every request, nil = nobody. It must not block.
 	AccessLog func(Request)
 
+	// Commits are the writers of sessions, nil = sessions are in memory.
+	Commits *store.Committer
+	// Folder is where sessions are kept, empty = nowhere.
+	Folder string
+	// Certificate is that of the TLS port, nil = none.
+	Certificate interface{ DaysLeft(now time.Time) int }
+	// Ready says why nobody can connect, nil = everybody can.
+	Ready func(ctx context.Context) error
+	// FlightRecorder keeps a trace of the last seconds for when a loop stalls.
+	FlightRecorder bool
+
 	Started time.Time        // of the process
 	Now     func() time.Time // nil = time.Now
 }
@@ -104,11 +117,19 @@ type Request struct {
 
 // Server is the HTTP side of the administration.
 type Server struct {
-	cfg   Config
-	api   http.Handler
-	rate  *bucket
-	wrong *wrongGuard
-	guess hostGuess
+	cfg    Config
+	api    http.Handler
+	mux    *http.ServeMux // metrics, health, profiles
+	disk   disk
+	flight flight
+	stop   context.CancelFunc // of the watch over the loops
+	watch  sync.WaitGroup
+	rate   *bucket
+	wrong  *wrongGuard
+	guess  hostGuess
+
+	stalls   atomic.Int64
+	requests [6]atomic.Int64 // by the first digit of their status
 
 	changing chan struct{} // a place for the one call that changes something
 	sockets  connLimit
@@ -118,7 +139,7 @@ type Server struct {
 	servers map[*http.Server]struct{}
 }
 
-// New returns a server that serves nothing yet.
+// New returns a server that serves nothing yet. Close ends it.
 func New(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -126,9 +147,18 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, rate: newBucket(cfg.Now), wrong: newWrongGuard(),
 		changing: make(chan struct{}, 1), sockets: connLimit{places: make(chan struct{}, maxConns)},
-		servers: make(map[*http.Server]struct{}),
+		servers: make(map[*http.Server]struct{}), disk: disk{folder: cfg.Folder, space: folderSpace},
 	}
 	s.api = adminpage.Guard(http.HandlerFunc(s.call), cfg.Origin)
+	s.mux = s.inside()
+	if cfg.FlightRecorder {
+		if err := s.flight.start(); err != nil {
+			s.put(serverlog.Warn, serverlog.Status, err.Error())
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.watch.Go(func() { s.watchLoops(ctx) })
 	return s
 }
 
@@ -200,7 +230,10 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.stop()
 	s.CloseListeners()
+	s.watch.Wait()
+	s.flight.stop()
 }
 
 func (s *Server) put(level serverlog.Level, topic serverlog.Topic, text string) {
