@@ -330,15 +330,21 @@ func (k *link) plan(due view) (v [][]byte, history bool, total int, ok bool) {
 		if to-k.cursor > liveLag && k.log.HasFile() && k.cursor >= k.log.Written() {
 			to = k.log.Boundary(k.cursor, to, liveLag) // the disk stalls: only memory has it
 		}
-		if k.skip > 0 || to-k.cursor > liveLag || k.cursor < k.log.Start() {
-			if total == 0 {
-				k.catchUp(to)
-				return nil, false, 0, false
+		bulk := k.skip > 0 || to-k.cursor > liveLag
+		if !bulk {
+			// The session's loop may trim the log at any moment: only what has
+			// been acquired is known to be in memory.
+			if more, n, _, in := k.history(v, to); in {
+				k.target = to
+				v = more
+				total += n
+			} else {
+				bulk = true
 			}
-		} else if more, n, _, in := k.history(v, to); in {
-			k.target = to
-			v = more
-			total += n
+		}
+		if bulk && total == 0 {
+			k.catchUp(to)
+			return nil, false, 0, false
 		}
 	}
 	k.loop.vectors = v[:0]

@@ -21,6 +21,7 @@ var resetCrashes = flag.Int("resetcrashes", 6, "at how many operations TestReset
 type resetCrash struct {
 	streamed bool
 	interval time.Duration // as in setup
+	loops    int           // with more than one, bob is on another than the session
 }
 
 func (k resetCrash) String() string {
@@ -29,9 +30,9 @@ func (k resetCrash) String() string {
 		name = "streamed"
 	}
 	if k.interval < 0 {
-		return name + ",sync before delivery"
+		name += ",sync before delivery"
 	}
-	return name
+	return fmt.Sprintf("%s,loops=%d", name, k.loops)
 }
 
 // TestResetCrash crashes the disk at operations of a session in which members
@@ -40,7 +41,7 @@ func (k resetCrash) String() string {
 // before a process was killed, and of the new one the image in any case.
 func TestResetCrash(t *testing.T) {
 	outcomes := map[string]int{}
-	for _, k := range []resetCrash{{false, 0}, {false, -1}, {true, 0}, {true, -1}} {
+	for _, k := range []resetCrash{{false, 0, 1}, {false, -1, 2}, {false, 0, 4}, {true, 0, 1}, {true, -1, 2}, {true, 0, 4}} {
 		t.Run(k.String(), func(t *testing.T) {
 			n := k.run(t, 1, 0, outcomes)
 			count := int64(*resetCrashes)
@@ -68,12 +69,16 @@ func TestResetCrash(t *testing.T) {
 func (k resetCrash) run(t *testing.T, seed uint64, at int64, outcomes map[string]int) (operations int64) {
 	fsys := storetest.New(seed)
 	ts := &testServer{t: t, out: &syncBuffer{}, dir: "sessions", setup: setup{
-		loops: 1, files: true, fs: fsys, grace: forever, interval: k.interval,
+		loops: k.loops, files: true, fs: fsys, grace: forever, interval: k.interval,
 		edit: func(s *settings.Settings) { s.MinimumAutoResetThreshold = 0 },
 	}}
 	ts.open()
 	host, id := ts.host("host", 3)
-	ann, bob := ts.join("ann", id), ts.join("bob", id)
+	ann := ts.join("ann", id)
+	if k.loops > 1 {
+		ts.crowd(id, plainPerLoop)
+	}
+	bob := ts.join("bob", id)
 	for i := range 5 {
 		ann.send(stroke, fmt.Appendf(nil, "before %d", i))
 	}
@@ -143,7 +148,8 @@ func (k resetCrash) run(t *testing.T, seed uint64, at int64, outcomes map[string
 	}
 	wg.Wait()
 
-	for _, loss := range []storetest.Loss{storetest.ProcessKill, storetest.PowerCut} {
+	losses := []storetest.Loss{storetest.ProcessKill, storetest.PowerCut, storetest.PartialPowerCut, storetest.PartialPowerCut}
+	for _, loss := range losses {
 		x := &crashed{t: t, k: k, room: room, loss: loss}
 		for _, c := range []*client{ann, bob} {
 			x.seen = append(x.seen, split(c))
@@ -209,7 +215,8 @@ func (x *crashed) check(old *testServer, fsys *storetest.FS, r *resetter, outcom
 	files := fsys.Files(ts.dir)
 	var named string
 	for line := range strings.Lines(string(files[id+".session"])) {
-		if name, ok := strings.CutPrefix(line, "FILE "); ok {
+		// A line that a power cut has torn does not count.
+		if name, ok := strings.CutPrefix(line, "FILE "); ok && strings.HasSuffix(name, ".dprec\n") {
 			named = strings.TrimSpace(name)
 		}
 	}
