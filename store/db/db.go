@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,7 @@ type DB struct {
 
 	readers *sql.DB // one connection, for the log only
 	log     *logWriter
+	closing sync.Once
 }
 
 // Open opens a database, makes it if it is missing, and reads it. A database
@@ -186,11 +188,15 @@ func source(path string) string {
 // Path returns the file's path as it was given.
 func (d *DB) Path() string { return d.path }
 
-// Close writes what is queued for the log and releases the file.
-func (d *DB) Close() error {
-	d.log.close()
-	<-d.turn
-	return d.disconnect()
+// Close writes what is queued for the log and releases the file. Nothing else
+// may be called afterwards, except Close and Put.
+func (d *DB) Close() (err error) {
+	d.closing.Do(func() {
+		d.log.close()
+		<-d.turn // for good
+		err = d.disconnect()
+	})
+	return err
 }
 
 // disconnect needs the turn, and does not give it back.
