@@ -171,7 +171,7 @@ func TestReferenceDatabase(t *testing.T) {
 	x.ok(err)
 	_, err = x.AddUserBan(UserBan{UserID: 1 << 40, Expires: far, Reaction: "garbage", Comment: "note"})
 	x.ok(err)
-	x.ok(x.SetWhitelist([]string{"^https://z"}))
+	x.ok(x.ChangeWhitelist(WhitelistChange{Expressions: &[]string{"^https://z"}}))
 	x.ok(x.EnableExtBan(6, false))
 	x.ok(x.Lock([]string{"log", "sessions"}, "plain;lock"))
 	x.Put(serverlog.Entry{Time: x.now, Level: serverlog.Error, Topic: serverlog.Ban, Session: "01", Message: "m",
