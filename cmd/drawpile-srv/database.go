@@ -32,6 +32,9 @@ func (r *reloader) openDatabase(path string) error {
 	for _, problem := range withoutEffect(r.configured(), r.options) {
 		r.put(serverlog.Warn, problem.Error())
 	}
+	if r.options.authURL != "" && !r.settings.Get().ExtAuth {
+		r.put(serverlog.Warn, idleExtAuth)
+	}
 	return nil
 }
 
