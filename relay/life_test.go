@@ -174,3 +174,20 @@ func TestRulesSettingsChange(t *testing.T) {
 	w.change(func(s *settings.Settings) { s.EmptySessionLingerTime = 0; s.IdleTimeLimit = time.Minute })
 	equal(t, "empty session", w.s.state, stateShutdown)
 }
+
+// TestRulesLoadedLingers is storage.md §20 item 21: people have the linger time
+// to come back to a session after a restart.
+func TestRulesLoadedLingers(t *testing.T) {
+	w := newWorld(t, func(c *worldConfig) { c.loaded = true },
+		withSettings(func(s *settings.Settings) { s.EmptySessionLingerTime = 5 * time.Minute }))
+	w.advance(4 * time.Minute)
+	equal(t, "after 4 minutes", w.s.state, stateRunning)
+	a := w.join(person("ann"))
+	w.advance(10 * time.Minute)
+	equal(t, "with somebody in it", w.s.state, stateRunning)
+	w.leave(a)
+	w.advance(4 * time.Minute)
+	equal(t, "4 minutes after that", w.s.state, stateRunning)
+	w.advance(2 * time.Minute)
+	equal(t, "6 minutes after that", w.s.state, stateShutdown)
+}
