@@ -84,6 +84,7 @@ func newFlags(name, args string, o *options) (*flag.FlagSet, func() error) {
 		return err
 	})
 	fs.BoolVar(&o.TLS, "tls", false, "encrypt all connections")
+	fs.BoolVar(&o.Web, "ws", false, "connect by WebSocket")
 	fs.BoolVar(&o.Files, "file", false, "let the server store sessions in files")
 	fs.DurationVar(&o.Duration, "duration", 0, "length of the measured part; 0 = the scenario's own")
 	bytes, window := byteSize(0), byteSize(0)
@@ -131,6 +132,8 @@ func (o *options) check() error {
 		return errors.New("numbers must not be negative")
 	case o.Members > 254:
 		return errors.New("--members: a session has 254 at most")
+	case o.Web && o.Verify == load.Bytes:
+		return errors.New("--verify bytes cannot look into WebSocket frames")
 	case o.MSS != 0 && (o.MSS < 88 || o.MSS > 32767):
 		return errors.New("--mss must be 0 or 88 to 32767")
 	}

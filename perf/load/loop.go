@@ -47,6 +47,7 @@ type Loop struct {
 	epfd, wakefd int
 	clock        time.Time
 	buf          []byte
+	webBuf       []byte    // decoded
 	members      []*Member // by index; gone ones are nil
 	free         []int32
 	events       [maxEvents]unix.EpollEvent
@@ -273,7 +274,12 @@ func (l *Loop) read(m *Member) {
 		m.ink.Store(m.discardBase + m.discarded)
 		m.raw.Store(m.discarded)
 	} else {
-		m.receive(l.buf[:n], l.Now())
+		b := l.buf[:n]
+		if m.web != nil {
+			b = m.web.Append(l.webBuf[:0], b)
+			l.webBuf = b
+		}
+		m.receive(b, l.Now())
 	}
 	m.progress(l)
 }

@@ -40,6 +40,11 @@ type Member struct {
 	inkBase     uint64 // ink when the running plan began
 	discardBase uint64 // ink when discard was switched on
 
+	// WebSocket members: decodes what they receive, nil for others. Owned by
+	// the reader.
+	web    *proto.WebReader
+	webBuf []byte // of TLS members
+
 	// Plain members; owned by the loop.
 	loop      *Loop
 	fd        int
@@ -124,5 +129,5 @@ type Session struct {
 
 // newMember turns a client that is past its dialogue into a member.
 func newMember(c *proto.Client, s *Session) *Member {
-	return &Member{Name: c.Name, User: c.User, Session: s, fd: -1, index: -1}
+	return &Member{Name: c.Name, User: c.User, Session: s, fd: -1, index: -1, web: c.Web()}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"drawrelay/frame"
+	"drawrelay/perf/proto"
 )
 
 // send queues whole messages for a member. Runs on the loop.
@@ -26,8 +27,16 @@ func (l *Loop) send(m *Member, b []byte) {
 	if len(m.out) == m.outAt {
 		m.out, m.outAt = m.out[:0], 0
 	}
-	m.out = append(m.out, b...)
+	m.out = m.appendTo(m.out, b)
 	l.flush(m)
+}
+
+// appendTo appends whole messages to a queue of the member.
+func (m *Member) appendTo(queue, b []byte) []byte {
+	if m.web != nil {
+		return proto.AppendClientFrames(queue, b)
+	}
+	return append(queue, b...)
 }
 
 // flush hands a plain member's queue to the kernel as far as it takes it.
@@ -124,7 +133,7 @@ func (l *Loop) ping(now int64) {
 func (m *Member) sendTLS(b []byte) {
 	m.writeMu.Lock()
 	defer m.writeMu.Unlock()
-	m.queue = append(m.queue, b...)
+	m.queue = m.appendTo(m.queue, b)
 	if !m.writing {
 		m.writing = true
 		go m.writeTLS()
@@ -160,7 +169,12 @@ func (m *Member) readTLS(rest []byte) {
 		m.gate.wait()
 		n, err := m.conn.Read(buf)
 		if n > 0 {
-			m.receive(buf[:n], l.Now())
+			b := buf[:n]
+			if m.web != nil {
+				b = m.web.Append(m.webBuf[:0], b)
+				m.webBuf = b
+			}
+			m.receive(b, l.Now())
 			m.progress(l)
 		}
 		if err != nil {

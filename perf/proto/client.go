@@ -31,7 +31,8 @@ const readSize = 16 << 10
 // Dialer says how to reach a server.
 type Dialer struct {
 	Addr    string        // host:port
-	TLS     bool          // upgrade with STARTTLS; any certificate is accepted
+	TLS     bool          // upgrade with STARTTLS, or before WebSocket; any certificate is accepted
+	Web     bool          // WebSocket
 	MSS     int           // TCP segment size in bytes; 0 = the kernel's own
 	Timeout time.Duration // for connecting and for every answer
 }
@@ -44,7 +45,8 @@ type Client struct {
 	Session string // unique id of the session, likewise
 	Listed  int    // sessions in the list that the server sent, known after Login
 
-	conn    net.Conn // the TCP connection or TLS over it
+	conn    net.Conn   // the TCP connection or TLS over it
+	web     *WebReader // nil without WebSocket
 	tcp     *net.TCPConn
 	timeout time.Duration
 	info    map[string]any
@@ -71,7 +73,18 @@ func (d Dialer) Dial(name string) (*Client, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	c := &Client{Name: name, conn: conn, tcp: conn.(*net.TCPConn), timeout: d.Timeout, info: clientInfo()}
-	if err := c.greet(d.TLS); err != nil {
+	if d.Web {
+		if d.TLS {
+			err = c.secure()
+		}
+		if err == nil {
+			err = c.upgrade()
+		}
+	}
+	if err == nil {
+		err = c.greet(d.TLS && !d.Web)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("greeting: %w", err)
 	}
@@ -108,6 +121,11 @@ func (c *Client) greet(useTLS bool) error {
 	if !r.StartTLS || len(c.in) > 0 {
 		return errors.New("STARTTLS was refused")
 	}
+	return c.secure()
+}
+
+// secure does the TLS handshake.
+func (c *Client) secure() error {
 	t := tls.Client(c.tcp, &tls.Config{InsecureSkipVerify: true})
 	c.tcp.SetDeadline(time.Now().Add(c.timeout))
 	if err := t.Handshake(); err != nil {

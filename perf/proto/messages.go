@@ -65,6 +65,11 @@ func (c *Client) fill() error {
 	c.conn.SetReadDeadline(time.Now().Add(c.timeout))
 	k, err := c.conn.Read(c.buf[n:cap(c.buf)])
 	c.in = c.buf[:n+k]
+	if c.web != nil {
+		received := append([]byte(nil), c.in[n:]...)
+		c.buf = c.web.Append(c.buf[:n], received)
+		c.in = c.buf
+	}
 	if k > 0 {
 		return nil
 	}
@@ -120,6 +125,9 @@ func (c *Client) command(name string, args []any, kwargs map[string]any) error {
 // Write sends whole messages.
 func (c *Client) Write(b []byte) error {
 	c.conn.SetWriteDeadline(time.Now().Add(c.timeout))
+	if c.web != nil {
+		b = AppendClientFrames(nil, b)
+	}
 	_, err := c.conn.Write(b)
 	return err
 }

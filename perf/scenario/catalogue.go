@@ -13,6 +13,7 @@ type Scenario struct {
 	Name string // with the prefixes that are in force
 	tls  bool
 	file bool
+	web  bool
 	run  func(*run) error
 }
 
@@ -20,11 +21,13 @@ type Scenario struct {
 const (
 	prefixTLS  = "tls-"
 	prefixFile = "file-"
+	prefixWeb  = "ws-"
 )
 
 func (s Scenario) apply(o *Options) {
 	o.TLS = o.TLS || s.tls
 	o.Files = o.Files || s.file
+	o.Web = o.Web || s.web
 }
 
 // Help describes the scenarios, one a line.
@@ -42,7 +45,7 @@ const Help = `  fanout-N        one session of N members, one of them draws as f
   churn           2,000 logins that join, catch up and leave, 8 at a time
   restart         50 sessions of 5 MB are stored; the time until a new process lists them
                   (needs file-)
-Any name may start with tls- or file-, which is the same as --tls or --file.`
+Any name may start with tls-, file- or ws-, which is the same as --tls, --file or --ws.`
 
 // Find returns the scenario of that name.
 func Find(name string) (Scenario, error) {
@@ -53,6 +56,8 @@ func Find(name string) (Scenario, error) {
 			s.tls, base = true, rest
 		} else if rest, ok := strings.CutPrefix(base, prefixFile); ok {
 			s.file, base = true, rest
+		} else if rest, ok := strings.CutPrefix(base, prefixWeb); ok {
+			s.web, base = true, rest
 		} else {
 			break
 		}

@@ -23,6 +23,7 @@ import (
 type Options struct {
 	TLS   bool // encrypt all connections
 	Files bool // the server stores sessions
+	Web   bool // all connections are WebSocket ones
 
 	Verify   load.Verify
 	Duration time.Duration // of the measured part
@@ -159,7 +160,7 @@ func (r *run) resetPeak() {
 func (r *run) watch() *machine.Watch { return machine.NewWatch(r.srv.Target) }
 
 func (r *run) dialer() proto.Dialer {
-	return proto.Dialer{Addr: r.srv.Addr, TLS: r.TLS, MSS: r.MSS, Timeout: 60 * time.Second}
+	return proto.Dialer{Addr: r.srv.Addr, TLS: r.TLS, Web: r.Web, MSS: r.MSS, Timeout: 60 * time.Second}
 }
 
 func (r *run) name() string { return fmt.Sprintf("p%d", r.members.Add(1)) }

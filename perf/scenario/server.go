@@ -25,14 +25,16 @@ type Spec struct {
 	Baseline bool     // one of the built-in servers: no files, and TLS only for the twin
 }
 
-// Placeholders of a command. Words that consist of one of the last three alone
+// Placeholders of a command. Words that consist of one of the last four alone
 // become any number of words.
 //
 //	{port} {dir} {config} {sessions} {cert} {key}   values
 //	{file}    --sessions DIR with --file, else nothing
 //	{tls}     --ssl-cert FILE --ssl-key FILE with --tls, else nothing
 //	{plain}   nothing with --tls, else --no-tls
-const standardOptions = "--port {port} --listen 127.0.0.1 --config {config} {file} {tls}"
+//	{web}     --websocket-port PORT --websocket-listen 127.0.0.1 with --ws, and
+//	          --websocket-ssl with --tls as well; else nothing
+const standardOptions = "--port {port} --listen 127.0.0.1 --config {config} {file} {tls} {web}"
 
 // ParseSpec reads NAME, NAME=COMMAND or NAME=HOST:PORT[#PID]. The names twin
 // and floor alone are the built-in servers. A command of one word gets the
@@ -108,7 +110,7 @@ const startTimeout = 30 * time.Second
 // start starts the server, or looks at one that runs, and waits for its
 // greeting.
 func (s Spec) start(o *Options) (*Server, error) {
-	if s.Baseline && (o.Files || o.TLS && s.Name == "floor") {
+	if s.Baseline && (o.Files || o.Web || o.TLS && s.Name == "floor") || s.Name == "ref" && o.Web && o.TLS {
 		return nil, ErrNotApplicable
 	}
 	if s.Addr != "" {
@@ -135,9 +137,16 @@ func (srv *Server) launch(s Spec, o *Options) error {
 	if err != nil {
 		return err
 	}
-	if srv.argv, err = s.expand(srv.dir, port, o); err != nil {
+	webPort := 0
+	if o.Web {
+		if webPort, err = freePort(); err != nil {
+			return err
+		}
+	}
+	if srv.argv, err = s.expand(srv.dir, port, webPort, o); err != nil {
 		return err
 	}
+	port = or(webPort, port)
 	srv.cpu = -1
 	if o.Pin {
 		srv.cpu = o.ServerCPU
@@ -151,7 +160,7 @@ func (srv *Server) begin(o *Options) (err error) {
 	if srv.proc, err = machine.Start(srv.argv, srv.cpu, filepath.Join(srv.dir, "output")); err != nil {
 		return err
 	}
-	d := proto.Dialer{Addr: srv.Addr, TLS: o.TLS, Timeout: 5 * time.Second}
+	d := proto.Dialer{Addr: srv.Addr, TLS: o.TLS, Web: o.Web, Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(startTimeout); ; {
 		if ended, err := srv.proc.Ended(0); ended {
 			return err
@@ -172,7 +181,7 @@ func (srv *Server) begin(o *Options) (err error) {
 }
 
 // expand fills in the variables and makes the files they name.
-func (s Spec) expand(dir string, port int, o *Options) ([]string, error) {
+func (s Spec) expand(dir string, port, webPort int, o *Options) ([]string, error) {
 	config, sessions := filepath.Join(dir, "config.ini"), filepath.Join(dir, "sessions")
 	if err := os.WriteFile(config, []byte(configText), 0o600); err != nil {
 		return nil, err
@@ -198,7 +207,12 @@ func (s Spec) expand(dir string, port int, o *Options) ([]string, error) {
 			argv = append(argv, "--ssl-cert", cert, "--ssl-key", key)
 		case w == "{plain}" && !o.TLS:
 			argv = append(argv, "--no-tls")
-		case w == "{file}" || w == "{tls}" || w == "{plain}":
+		case w == "{web}" && o.Web:
+			argv = append(argv, "--websocket-port", strconv.Itoa(webPort), "--websocket-listen", "127.0.0.1")
+			if o.TLS {
+				argv = append(argv, "--websocket-ssl")
+			}
+		case w == "{file}" || w == "{tls}" || w == "{plain}" || w == "{web}":
 		default:
 			argv = append(argv, values.Replace(w))
 		}
