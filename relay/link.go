@@ -135,8 +135,8 @@ type link struct {
 	failed                 error  // why it is to be closed; set once
 	farewell               string // for the session log, see note
 	farewellTopic          serverlog.Topic
-	goneSent               bool
-	index, place           int // in loop.links and shard.links
+	closed, departed       bool // close and depart have run
+	index, place           int  // in loop.links and shard.links
 	lastRead, lastSent     time.Time
 	idle                   time.Duration
 	sever                  time.Time // zero: never; login's Conn.Sever
@@ -489,14 +489,10 @@ func (k *link) failRead(err error) {
 // close ends a failed link. It may be called twice: once when it fails and
 // once more when a worker has given the output back.
 func (k *link) close() {
-	if !k.goneSent {
-		k.goneSent = true
+	if !k.closed {
+		k.closed = true
 		k.leaveLoop()
-		if k.room.loop == k.loop {
-			k.room.gone(k)
-		} else {
-			k.room.loop.post(event{kind: evGone, link: k})
-		}
+		k.depart()
 		if k.conn != nil && k.output == outputCatchup {
 			k.conn.cut(k) // the worker's next write fails
 		}
@@ -512,6 +508,19 @@ func (k *link) close() {
 		k.dropOutput()
 		k.dropNexts()
 		_ = k.log.Release()
+	}
+}
+
+// depart tells the session that the member is gone, once.
+func (k *link) depart() {
+	if k.departed {
+		return
+	}
+	k.departed = true
+	if k.room.loop == k.loop {
+		k.room.gone(k)
+	} else {
+		k.room.loop.post(event{kind: evGone, link: k})
 	}
 }
 

@@ -30,13 +30,10 @@ const (
 	// renderNarrow is the same for a member whose socket has been full, and
 	// for a worker's call: not much more than one write takes.
 	renderNarrow = 128 << 10
-	// closeHandshake bounds how long a member that has sent a Close frame may
-	// take to read what is on its way and to hang up.
+	// closeHandshake bounds how long a member that has sent a Close frame, or
+	// broken the rules, may take to read what is on its way and to hang up.
 	closeHandshake = 5 * time.Second
 )
-
-// errFrames is the end of a member that breaks RFC 6455.
-var errFrames = errors.New("broken WebSocket frames")
 
 // webState is what a WebSocket member has beyond others.
 // Ownership: part and narrow whoever owns the output, the rest the loop.
@@ -218,9 +215,16 @@ func (k *link) takeControl(c frame.Control) {
 	case frame.OpPing:
 		k.urgent(append(frame.AppendWebSocketHead(b[:0], frame.OpPong, len(c.Body)), c.Body...))
 	case frame.OpClose:
-		k.bye(newBuffer(frame.AppendCloseReply(b[:0], c.Body)))
-		k.endBy = k.loop.now.Add(closeHandshake)
+		k.endFrames(frame.AppendCloseReply(b[:0], c.Body))
 	}
+}
+
+// endFrames ends a member with a Close frame: it is gone for the session, and
+// has a short time to read what is on its way and to hang up.
+func (k *link) endFrames(closeFrame []byte) {
+	k.bye(newBuffer(closeFrame))
+	k.endBy = k.loop.now.Add(closeHandshake)
+	k.depart()
 }
 
 // badFrame ends a member that sends what cannot be a message, without notice,
@@ -234,10 +238,5 @@ func (k *link) badFrame(err error) {
 		k.fail(errBadData)
 		return
 	}
-	k.urgent(frame.AppendClose(nil, frame.CloseProtocol))
-	if k.output == outputLive && !k.blocked {
-		k.send(view{k.log, k.target})
-		k.shard.dropSpan()
-	}
-	k.fail(errFrames)
+	k.endFrames(frame.AppendClose(nil, frame.CloseProtocol))
 }
