@@ -24,6 +24,7 @@ type adminOptions struct {
 	auth   admin.Credentials
 	access admin.Access
 	origin string
+	socket string // path of a Unix socket, empty = none
 }
 
 // adminVariables may hold the credentials: both spellings are documented
@@ -40,6 +41,9 @@ func (o *options) checkAdmin(g given) (err error) {
 		}
 		o.admin.port = n
 	}
+	if o.admin.socket = g["web-admin-socket"]; g.has("web-admin-socket") && o.admin.socket == "" {
+		return errors.New("--web-admin-socket: write a path")
+	}
 	from, text := "--web-admin-auth", g["web-admin-auth"]
 	for _, name := range adminVariables {
 		if text == "" {
@@ -47,6 +51,7 @@ func (o *options) checkAdmin(g given) (err error) {
 		}
 	}
 	if text != "" {
+		o.graphical.credentials = text
 		if o.admin.auth, err = admin.ParseCredentials(text); err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
@@ -88,15 +93,41 @@ func (s adminSettings) Look() {
 	s.check()
 }
 
-// startAdmin serves the admin API, if it has a port.
-func (p *process) startAdmin(o *options, now func() time.Time) {
+// startAdmin serves the admin API, if it has a port, a Unix socket or a browser
+// that was opened for it.
+func (p *process) startAdmin(o *options, now func() time.Time) error {
 	l := p.sockets.admin
-	if l == nil {
-		if o.admin.auth.Required() || o.admin.access != (admin.Access{}) || o.admin.origin != "" {
-			p.put(serverlog.Warn, "Options of the admin API have no effect without --web-admin-port")
-		}
-		return
+	if l == nil && (o.admin.auth.Required() || o.admin.access != (admin.Access{}) || o.admin.origin != "") {
+		p.put(serverlog.Warn, "Options of the admin API have no effect without --web-admin-port")
 	}
+	if l == nil && o.admin.socket == "" && !o.graphical.shows {
+		return nil
+	}
+	p.admin = admin.New(p.adminConfig(o, now))
+	if o.admin.socket != "" {
+		local, err := listenUnix(o.admin.socket)
+		if err != nil {
+			return err
+		}
+		p.put(serverlog.Info, "Started listening for the admin API at "+o.admin.socket)
+		go p.serveLocal(local)
+	}
+	if o.graphical.shows {
+		if err := p.openPage(); err != nil {
+			return err
+		}
+	}
+	if l == nil {
+		return nil
+	}
+	if o.admin.access.Public() && !o.admin.auth.Required() {
+		p.put(serverlog.Warn, "Everybody who can reach the admin port may administer this server; set --web-admin-auth unless something in front of it asks for a password")
+	}
+	go p.serveAdmin(l, o.admin.port)
+	return nil
+}
+
+func (p *process) adminConfig(o *options, now func() time.Time) admin.Config {
 	_, port := listenerAddress(p.sockets.tcp)
 	if o.announcePort > 0 {
 		port = o.announcePort
@@ -106,7 +137,8 @@ func (p *process) startAdmin(o *options, now func() time.Time) {
 		Auth: o.admin.auth, Access: o.admin.access, Origin: o.admin.origin,
 		LocalHost: o.localHost, Port: port, ReportURL: o.reportURL != "", ExtAuth: o.authURL != "",
 		Commits: p.store.Committer(), Folder: o.sessions, Ready: p.works, FlightRecorder: o.flightRecorder,
-		Page: adminpage.New(), AccessLog: p.logRequest, Started: now(), Now: now,
+		Page: adminpage.New(), Reload: func() { p.service.reload(p.reloader.checkAll) },
+		AccessLog: p.logRequest, Started: now(), Now: now,
 	}
 	if p.templates != nil {
 		config.Templates = p.templates
@@ -114,11 +146,7 @@ func (p *process) startAdmin(o *options, now func() time.Time) {
 	if pair := p.reloader.pair; pair != nil {
 		config.Certificate = pair
 	}
-	p.admin = admin.New(config)
-	if o.admin.access.Public() && !o.admin.auth.Required() {
-		p.put(serverlog.Warn, "Everybody who can reach the admin port may administer this server; set --web-admin-auth unless something in front of it asks for a password")
-	}
-	go p.serveAdmin(l, o.admin.port)
+	return config
 }
 
 // serveAdmin serves the admin port until the server stops. SIGUSR1 opens it

@@ -32,12 +32,10 @@ func completion(args []string, stdout, stderr io.Writer) (status int) {
 	return exitFailed
 }
 
-// offered are the options to propose: those that do something.
+// offered are the options to propose.
 func offered() (list []*option) {
 	for i := range table {
-		if table[i].later == "" {
-			list = append(list, &table[i])
-		}
+		list = append(list, &table[i])
 	}
 	return list
 }

@@ -45,9 +45,6 @@ func printOption(w io.Writer, o *option) {
 		head = ""
 	}
 	text := o.help
-	if o.later != "" {
-		text += " (not available)"
-	}
 	for line := range strings.Lines(text) {
 		fmt.Fprintf(w, "%-*s%s\n", helpColumn, head, strings.TrimRight(line, "\n"))
 		head = ""

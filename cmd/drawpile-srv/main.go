@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -48,9 +49,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 
+	if err := o.chooseGraphical(len(args) == 0, surroundings()); err != nil {
+		return fail(stderr, err)
+	}
 	ignoreSignals()
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	if o.graphical.remote != nil {
+		return runRemote(o, stop, stdout, stderr)
+	}
 	reload := make(chan os.Signal, 1)
 	if len(reloadSignals) > 0 {
 		signal.Notify(reload, reloadSignals...)
@@ -58,6 +65,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	p, err := start(o, stderr, time.Now)
 	if err != nil {
 		return fail(stderr, err)
+	}
+	if p.front != nil {
+		fmt.Fprintf(stdout, "The admin page is at %s, for the browser that opens now.\n", p.front.door.Address())
+		go p.front.show(context.Background(), surroundings(), stdout)
 	}
 	return p.serve(stop, reload)
 }

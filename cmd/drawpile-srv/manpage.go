@@ -38,7 +38,7 @@ func manpageOptions(own bool) string {
 	var b strings.Builder
 	for i := range table {
 		o := &table[i]
-		if o.own != own || o.later != "" {
+		if o.own != own {
 			continue
 		}
 		b.WriteString(".TP\n")

@@ -59,12 +59,13 @@ var table = []option{
 	{name: "crypt-key", arg: "base64", help: "key for the encrypted export of session bans"},
 	{name: "generate-crypt-key", help: "print a key for --crypt-key"},
 	{name: "report-url", arg: "url", help: "receiver of abuse reports; the setting abusereport switches it on"},
-	{name: "gui", help: "start with windows", later: "a graphical interface"},
-	{name: "no-gui", help: "start without windows, as always"},
-	{name: "remote", arg: "url", help: "administer another server with windows", later: "a graphical interface"},
+	{name: "gui", help: "show the admin page in a browser; so does a start without any\noptions on a desktop"},
+	{name: "no-gui", help: "never show the admin page"},
+	{name: "remote", arg: "url", help: "with --gui: administer another server, as in http://host:27780/api,\ninstead of starting one"},
 
 	{name: "data", arg: "folder", own: true, help: "keep everything there: sessions in files, a self-signed certificate\n" +
 		"for TLS unless another is given, and the database that init has made"},
+	{name: "web-admin-socket", arg: "path", own: true, help: "Unix socket for the admin API, for this account only; ctl uses it"},
 	{name: "no-tls", own: true, help: "no TLS with --data"},
 	{name: "user", arg: "name", own: true, help: "go on as this account once the ports are open; for a start as root"},
 	{name: "websocket-ssl", own: true, help: "TLS on the WebSocket port, with the certificate of --ssl-cert or --data"},
@@ -108,6 +109,7 @@ type options struct {
 
 	admin          adminOptions
 	flightRecorder bool
+	graphical      graphical
 
 	logFormat    serverlog.Format
 	pprof        netip.AddrPort // zero = off
@@ -140,9 +142,6 @@ func parseOptions(args []string) (*options, error) {
 	if o.help || o.version {
 		return o, nil
 	}
-	if err := checkAvailable(g); err != nil {
-		return nil, err
-	}
 	if o.generateKey {
 		return o, nil
 	}
@@ -155,7 +154,7 @@ func parseOptions(args []string) (*options, error) {
 		}
 	}
 	for _, check := range []func(given) error{
-		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkAnnouncing, o.checkPort, o.checkListen, o.checkTLS, o.checkWebSocket, o.checkAdmin,
+		o.checkStore, o.checkAuth, o.checkCryptKey, o.checkAnnouncing, o.checkPort, o.checkListen, o.checkTLS, o.checkWebSocket, o.checkAdmin, o.checkGraphical,
 		o.checkOwn,
 	} {
 		if err := check(g); err != nil {
@@ -167,16 +166,6 @@ func parseOptions(args []string) (*options, error) {
 
 func (o *options) warn(format string, args ...any) {
 	o.warnings = append(o.warnings, fmt.Sprintf(format, args...))
-}
-
-// checkAvailable refuses options whose feature is missing.
-func checkAvailable(g given) error {
-	for i := range table {
-		if o := &table[i]; o.later != "" && g.has(o.name) {
-			return fmt.Errorf("--%s: this server has no graphical interface; remove the option", o.name)
-		}
-	}
-	return nil
 }
 
 func (o *options) checkAuth(g given) error {

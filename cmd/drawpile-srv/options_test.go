@@ -160,8 +160,11 @@ func TestRefusals(t *testing.T) {
 		{"--extauth=", "--extauth : write an http or https URL"},
 		{"--extauth http://sub.drawpile.net/", "write https://drawpile.net/api/ext-auth/"},
 		{"--extauth https://drawpile.net/api/ext-auth", "write https://drawpile.net/api/ext-auth/"},
-		{"--gui", "--gui: this server has no graphical interface"},
-		{"--remote http://x/", "--remote: this server has no graphical interface"},
+		{"--gui --no-gui", "--gui contradicts --no-gui"},
+		{"--remote http://x/", "--remote works only with --gui"},
+		{"--gui --remote host:27780", "--remote: write the address of an admin API, as in http://host:27780/api"},
+		{"--gui --remote http://x/api --sessions y", "--sessions has no effect with --remote"},
+		{"--web-admin-socket=", "--web-admin-socket: write a path"},
 	} {
 		if _, err := parseOptions(strings.Fields(tt.args)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.args, err, tt.want)

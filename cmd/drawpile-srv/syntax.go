@@ -13,9 +13,6 @@ type option struct {
 	help  string
 	own   bool // not an option of the reference
 	many  bool // may be repeated; the values are joined with commas
-	// later says in words which feature of the reference is missing in this
-	// version; using the option stops the start.
-	later string
 }
 
 // given are the options of a command line: the last value of each, all of

@@ -55,6 +55,8 @@ type process struct {
 	doors     []*door // one per port that clients come through
 	service   *service
 	admin     *admin.Server // nil = off
+	front     *front        // nil = no browser was opened for the page
+	ending    chan struct{} // the page's wish to stop
 	quit      chan struct{}
 }
 
@@ -90,7 +92,7 @@ func start(o *options, stderr io.Writer, now func() time.Time) (_ *process, err 
 	}
 	setProcessors(o)
 
-	p := &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, sockets: early, quit: make(chan struct{})}
+	p := &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, sockets: early, quit: make(chan struct{}), ending: make(chan struct{}, 1)}
 	reloader.log = p.log
 	for _, text := range append(warnings, o.warnings...) {
 		p.put(serverlog.Warn, text)
@@ -185,8 +187,7 @@ func (p *process) open(o *options, now func() time.Time) (err error) {
 	p.openDoors(o)
 	p.fetchBans()
 	p.startOutside(o)
-	p.startAdmin(o, now)
-	return nil
+	return p.startAdmin(o, now)
 }
 
 // accept serves the connections of a port until it is closed.
@@ -288,6 +289,8 @@ func (p *process) serve(stop, reload <-chan os.Signal) int {
 			p.service.reload(p.reloader.checkAll)
 		case <-stop:
 			return p.stop(stop)
+		case <-p.ending:
+			return p.stop(stop)
 		case <-p.service.rests:
 			return p.stop(stop)
 		}
@@ -320,6 +323,9 @@ func (p *process) stop(again <-chan os.Signal) int {
 	}()
 
 	p.service.end()
+	if p.front != nil {
+		p.front.close()
+	}
 	if p.admin != nil {
 		p.admin.Close()
 	}

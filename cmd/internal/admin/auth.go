@@ -45,8 +45,7 @@ func (c Credentials) match(user, password string) bool {
 // authorised reports whether a request may be served; if not it has been
 // answered.
 func (s *Server) authorised(w http.ResponseWriter, r *http.Request) bool {
-	local, _ := r.Context().Value(localKey{}).(bool)
-	if local || !s.cfg.Auth.Required() {
+	if isLocal(r) || !s.cfg.Auth.Required() {
 		return true
 	}
 	user, password, given := r.BasicAuth()

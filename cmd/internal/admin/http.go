@@ -66,6 +66,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		serve = s.mux.ServeHTTP
 	case strings.HasPrefix(path, apiPrefix):
 		serve = s.api.ServeHTTP
+	case path == ReloadPath && s.cfg.Reload != nil && isLocal(r):
+		serve = s.reload
 	case s.cfg.Page != nil && path != strings.TrimSuffix(apiPrefix, "/"):
 		serve = s.page
 	default:

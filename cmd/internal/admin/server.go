@@ -88,6 +88,9 @@ type Config struct {
 
 	// Page serves everything that is not part of the API, nil = nothing.
 	Page http.Handler
+	// Reload looks at configuration and certificates again, nil = nothing does.
+	// Only local callers can ask for it.
+	Reload func()
 	// AccessLog is told about every request, nil = nobody. It must not block.
 	AccessLog func(Request)
 
@@ -136,7 +139,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	closed  bool
-	servers map[*http.Server]struct{}
+	servers map[*http.Server]bool // whether they serve a local listener
 }
 
 // New returns a server that serves nothing yet. Close ends it.
@@ -147,7 +150,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, rate: newBucket(cfg.Now), wrong: newWrongGuard(),
 		changing: make(chan struct{}, 1), sockets: connLimit{places: make(chan struct{}, maxConns)},
-		servers: make(map[*http.Server]struct{}), disk: disk{folder: cfg.Folder, space: folderSpace},
+		servers: make(map[*http.Server]bool), disk: disk{folder: cfg.Folder, space: folderSpace},
 	}
 	s.api = adminpage.Guard(http.HandlerFunc(s.call), cfg.Origin)
 	s.mux = s.inside()
@@ -168,14 +171,6 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.serve(&guarded{Listener: l, access: s.cfg.Access, limit: &s.sockets}, false)
 }
 
-// ServeLocal serves a listener that only the owner of this server can reach, as
-// a Unix socket with its rights: nobody needs credentials.
-func (s *Server) ServeLocal(l net.Listener) error {
-	return s.serve(&guarded{Listener: l, access: Access{all: true}, limit: &s.sockets}, true)
-}
-
-type localKey struct{}
-
 func (s *Server) serve(l net.Listener, local bool) error {
 	h := &http.Server{
 		Handler: s, MaxHeaderBytes: maxHeader,
@@ -191,7 +186,7 @@ func (s *Server) serve(l net.Listener, local bool) error {
 		_ = l.Close()
 		return nil
 	}
-	s.servers[h] = struct{}{}
+	s.servers[h] = local
 	s.mu.Unlock()
 	err := h.Serve(l)
 	s.mu.Lock()
@@ -208,12 +203,17 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // CloseListeners ends all Serve calls; calls under way are finished, but not
-// for long. Serve can be called again.
-func (s *Server) CloseListeners() {
+// for long. Serve can be called again. Local listeners stay.
+func (s *Server) CloseListeners() { s.end(false) }
+
+// end ends the Serve calls, and the ServeLocal calls too if it is to end all.
+func (s *Server) end(all bool) {
 	s.mu.Lock()
 	open := make([]*http.Server, 0, len(s.servers))
-	for h := range s.servers {
-		open = append(open, h)
+	for h, local := range s.servers {
+		if all || !local {
+			open = append(open, h)
+		}
 	}
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
@@ -225,13 +225,13 @@ func (s *Server) CloseListeners() {
 	}
 }
 
-// Close is CloseListeners for good.
+// Close ends everything for good.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	s.stop()
-	s.CloseListeners()
+	s.end(true)
 	s.watch.Wait()
 	s.flight.stop()
 }

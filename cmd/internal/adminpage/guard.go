@@ -5,17 +5,6 @@ import (
 	"strings"
 )
 
-// matches reports whether an If-None-Match header names etag.
-func matches(header, etag string) bool {
-	for candidate := range strings.SplitSeq(header, ",") {
-		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-		if candidate == etag || candidate == "*" {
-			return true
-		}
-	}
-	return false
-}
-
 // forbidden is the answer to a request that another site made a browser send.
 const forbidden = `{"status":"error","message":"Refused: the request comes from a page of another site"}`
 

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"path"
 	"strconv"
+	"strings"
 )
 
 //go:embed assets
@@ -117,4 +118,15 @@ func refuse(w http.ResponseWriter, status int, body string) {
 	w.Header()["Content-Type"] = nil
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body)) // whoever left does not care
+}
+
+// matches reports whether an If-None-Match header names etag.
+func matches(header, etag string) bool {
+	for candidate := range strings.SplitSeq(header, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == etag || candidate == "*" {
+			return true
+		}
+	}
+	return false
 }

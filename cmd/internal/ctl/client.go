@@ -27,10 +27,6 @@ const (
 	maxAnswer = 64 << 20
 )
 
-// ReloadPath is where the server takes the wish to look at its files again. It
-// exists on the socket only: the admin API has no such call.
-const ReloadPath = "/ctl/reload"
-
 // client calls the API on a socket.
 type client struct {
 	socket string

@@ -193,8 +193,12 @@ func terminate(c *client, out *output, o *choices, args []string) error {
 	return out.done(map[string]string{"status": "ok"}, "%q was terminated.", s.name())
 }
 
+// reloadPath is where a server looks at its files again: admin.ReloadPath, which
+// is not imported so that a shell command does not drag in the server.
+const reloadPath = "/ctl/reload"
+
 func reload(c *client, out *output, _ *choices, _ []string) error {
-	if err := c.call(http.MethodPost, ReloadPath, struct{}{}, nil); err != nil {
+	if err := c.call(http.MethodPost, reloadPath, struct{}{}, nil); err != nil {
 		return err
 	}
 	return out.done(map[string]string{"status": "ok"}, "The server has looked at its files; its log tells what has changed.")

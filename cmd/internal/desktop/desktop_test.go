@@ -119,13 +119,13 @@ func get(t *testing.T, c *http.Client, address string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
-func openDoor(t *testing.T, next http.Handler, now func() time.Time) *Door {
+func openDoor(t *testing.T, next http.Handler, stop func(), now func() time.Time) *Door {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := NewDoor(next, l, now)
+	d := NewDoor(next, "server", stop, l, now)
 	web := &http.Server{Handler: d}
 	go func() { _ = web.Serve(l) }()
 	t.Cleanup(func() { _ = web.Close() })
@@ -135,7 +135,8 @@ func openDoor(t *testing.T, next http.Handler, now func() time.Time) *Door {
 func TestDoor(t *testing.T) {
 	now := time.Now()
 	inside := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "inside") })
-	d := openDoor(t, inside, func() time.Time { return now })
+	stopped := 0
+	d := openDoor(t, inside, func() { stopped++ }, func() time.Time { return now })
 	link := d.Link()
 
 	if status, _ := get(t, browser(t), d.Address()); status != http.StatusForbidden {
@@ -150,6 +151,19 @@ func TestDoor(t *testing.T) {
 	}
 	if status, body := get(t, b, d.Address()+"api/status"); status != http.StatusOK || body != "inside" {
 		t.Errorf("the browser got %d %q", status, body)
+	}
+	evil, err := http.NewRequest(http.MethodPost, d.Address()+"api/banlist/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	evil.Header.Set("Origin", "http://evil.example")
+	if answer, err := b.Do(evil); err != nil || answer.StatusCode != http.StatusForbidden {
+		t.Errorf("a change by another site: %v, %v", answer, err)
+	}
+	for _, c := range []*http.Client{browser(t), b} {
+		if answer, err := c.Post(d.Address()+"desktop/stop", "", nil); err != nil || (answer.StatusCode == http.StatusNoContent) != (c == b) || stopped == 1 != (c == b) {
+			t.Errorf("stopping: %v, %v, %d", answer, err, stopped)
+		}
 	}
 	if status, _ := get(t, browser(t), link); status != http.StatusForbidden {
 		t.Errorf("the second use of the link got %d", status)

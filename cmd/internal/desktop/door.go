@@ -22,19 +22,26 @@ const (
 	cookieTime = 30 * 24 * time.Hour
 )
 
-// linkPath is where the link that opens the page leads.
-const linkPath = "/open"
+// linkPath is where the link that opens the page leads; stopPath is where the
+// page ends the program.
+const (
+	linkPath = "/open"
+	stopPath = "/desktop/stop"
+)
 
 // Door lets one browser through to the admin page and API: the one that was
 // opened with the link. Everybody else on this machine can reach the port, so
 // nothing is answered without the cookie that the link is exchanged for. The
-// cookie is not sent along with requests of other sites (SameSite), and only
-// requests to the loopback address by its number are answered, which keeps
-// sites out that make their own name point here.
+// cookie is not sent along with requests of other sites (SameSite), changes are
+// refused if the browser says that they come from one, and only requests to the
+// loopback address by its number are answered, which keeps sites out that make
+// their own name point here.
 //
 // Safe for any goroutine.
 type Door struct {
 	next http.Handler
+	stop func() // ends the program, in the end; may be called more than once
+	kind string // tells the page what it would stop: "server" or "connection"
 	port string
 	now  func() time.Time
 
@@ -45,13 +52,23 @@ type Door struct {
 	until time.Time // end of the link
 }
 
-// NewDoor returns the door to next, for a listener on loopback.
-func NewDoor(next http.Handler, listener net.Listener, now func() time.Time) *Door {
+// NewDoor returns the door to next, for a listener on loopback. The page offers
+// to stop the program, which it calls a server or only a connection to one: it
+// has no window that could be closed.
+func NewDoor(next http.Handler, kind string, stop func(), listener net.Listener, now func() time.Time) *Door {
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		panic("internal error: the admin page's listener has no port")
 	}
-	return &Door{next: next, port: port, now: now, cookie: secret()}
+	d := &Door{stop: stop, kind: kind, port: port, now: now, cookie: secret()}
+	inside := http.NewServeMux()
+	inside.Handle("/", next)
+	inside.HandleFunc("POST "+stopPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+		d.stop()
+	})
+	d.next = http.NewCrossOriginProtection().Handler(inside)
+	return d
 }
 
 func secret() string {
@@ -116,6 +133,10 @@ func (d *Door) open(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{
 		Name: d.cookieName(), Value: d.cookie, Path: "/", MaxAge: int(cookieTime / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+	// Not a secret: the page reads it to offer the end of the program.
+	http.SetCookie(w, &http.Cookie{
+		Name: "drawpile-desktop-" + d.port, Value: d.kind, Path: "/", MaxAge: int(cookieTime / time.Second), SameSite: http.SameSiteStrictMode,
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

@@ -84,3 +84,9 @@ export async function text(address, signal) {
   if (response.status === 404) return null;
   return { status: response.status, text: await response.text() };
 }
+
+// post asks for something beside the API that has no answer.
+export async function post(address) {
+  const response = await send('POST', address);
+  if (!response.ok) throw new ApiError(explain(response.status), response.status);
+}

@@ -1,21 +1,31 @@
 // The frame of the page: navigation, colours, the state of the connection, and
 // the life of views. A view is a module with title and open(main, context,
 // parameter); everything it starts ends with context.signal.
-import { h, fill, setText, notify, empty } from './dom.js';
-import { api, onLink } from './api.js';
+import { h, fill, setText, notify, empty, ask, button } from './dom.js';
+import { api, post, onLink } from './api.js';
 import { startSampling } from './sampler.js';
+import * as status from './view-status.js';
+import * as sessions from './view-sessions.js';
+import * as users from './view-users.js';
+import * as accounts from './view-accounts.js';
+import * as bans from './view-bans.js';
+import * as extbans from './view-extbans.js';
+import * as listings from './view-listings.js';
+import * as log from './view-log.js';
+import * as settings from './view-settings.js';
+import * as health from './view-health.js';
 
 const views = [
-  ['status', 'Status', () => import('./view-status.js')],
-  ['sessions', 'Sessions', () => import('./view-sessions.js')],
-  ['users', 'Users', () => import('./view-users.js')],
-  ['accounts', 'Accounts', () => import('./view-accounts.js')],
-  ['bans', 'Bans', () => import('./view-bans.js')],
-  ['extbans', 'External bans', () => import('./view-extbans.js')],
-  ['listings', 'Listing servers', () => import('./view-listings.js')],
-  ['log', 'Log', () => import('./view-log.js')],
-  ['settings', 'Settings', () => import('./view-settings.js')],
-  ['health', 'Health', () => import('./view-health.js')],
+  ['status', 'Status', status],
+  ['sessions', 'Sessions', sessions],
+  ['users', 'Users', users],
+  ['accounts', 'Accounts', accounts],
+  ['bans', 'Bans', bans],
+  ['extbans', 'External bans', extbans],
+  ['listings', 'Listing servers', listings],
+  ['log', 'Log', log],
+  ['settings', 'Settings', settings],
+  ['health', 'Health', health],
 ];
 
 const main = document.getElementById('main');
@@ -28,6 +38,7 @@ let current = null;
 function drawNavigation() {
   fill(nav, h('ul', {}, views.map(([name, label]) => h('li', {}, h('a', { href: `#/${name}`, 'data-view': name }, label)))));
   nav.addEventListener('click', () => openMenu(false));
+  offerStop();
   menu.addEventListener('click', () => openMenu(menu.getAttribute('aria-expanded') !== 'true'));
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && menu.getAttribute('aria-expanded') === 'true') {
@@ -46,6 +57,25 @@ function drawNavigation() {
 function openMenu(open) {
   menu.setAttribute('aria-expanded', String(open));
   nav.classList.toggle('open', open);
+}
+
+// offerStop adds a button that ends the program in graphical mode, which has no
+// window of its own to be closed. A cookie says what it would end.
+function offerStop() {
+  const kind = new RegExp(`(?:^|; )drawpile-desktop-${location.port}=(\\w+)`).exec(document.cookie)?.[1];
+  if (!kind) return;
+  const server = kind === 'server';
+  nav.append(button(server ? 'Stop the server' : 'Close the connection', async () => {
+    const sure = await ask({
+      title: server ? 'Stop the server?' : 'Close the connection?',
+      text: server ? 'Everybody is disconnected.' : 'The server itself goes on.',
+      action: server ? 'Stop' : 'Close', danger: true,
+    });
+    if (!sure) return;
+    await post('desktop/stop');
+    leave.abort();
+    fill(main, empty(server ? 'The server stops.' : 'The connection is closed.', 'You can close this page.'));
+  }, { class: 'stop' }));
 }
 
 function readAddress() {
@@ -95,14 +125,12 @@ async function route(first) {
     // title changes the heading of the view.
     title(text) { showTitle(text); },
   };
-  const [, label, load] = views.find(([v]) => v === name);
+  const [, label, view] = views.find(([v]) => v === name);
   showTitle(label);
   const content = h('div', { class: 'content' });
   fill(main, h('h1', { id: 'title' }, label), content);
   if (!first) main.focus();
   try {
-    const view = await load();
-    if (signal.aborted) return;
     await view.open(content, context, parameter);
   } catch (err) {
     if (signal.aborted || err.name === 'AbortError') return;

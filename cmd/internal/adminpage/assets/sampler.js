@@ -59,23 +59,18 @@ function derive(now) {
   const at = (name, labels) => (now.has(name) ? sum(now, name, labels) : null);
   const late = (name, q) => (past ? quantile(now, past.metrics, name, q) : null);
   return {
-    messagesIn: rate('drawpile_messages_received_total'),
-    messagesOut: rate('drawpile_messages_sent_total'),
-    bytesIn: rate('drawpile_bytes_received_total'),
-    bytesOut: rate('drawpile_bytes_sent_total'),
+    messagesIn: rate('drawpile_messages_in_total'),
+    messagesOut: rate('drawpile_deliveries_total'),
+    bytesIn: rate('drawpile_bytes_in_total'),
+    bytesOut: rate('drawpile_bytes_out_total'),
     members: at('drawpile_members'),
-    connections: at('drawpile_connections'),
     lagging: at('drawpile_members_lagging'),
     fanoutMedian: late('drawpile_fanout_seconds', 0.5),
     fanoutHigh: late('drawpile_fanout_seconds', 0.99),
-    syncHigh: late('drawpile_sync_seconds', 0.99),
     resident: at('process_resident_memory_bytes'),
-    heap: at('go_memstats_heap_inuse_bytes'),
     history: at('drawpile_history_bytes'),
     goroutines: at('go_goroutines'),
-    processor: rate('process_cpu_seconds_total'),
     diskFree: at('drawpile_disk_free_bytes'),
-    logDropped: at('drawpile_log_dropped_total'),
     certificateDays: now.has('drawpile_certificate_days_left') ? -max(now, 'drawpile_certificate_days_left', -1) : null,
   };
 }

@@ -58,6 +58,7 @@ export const groups = [
       text('minimumProtocolVersion', 'Oldest version that may host', 'Such as dp:4.24.0; moderators are exempt. From dp:4.24.0 on, clients must look a session up before they join.', { unit: 'dp:4.major.minor', check: (v) => (v === '' || /^dp:\d+\.\d+\.\d+$/.test(v) ? '' : 'Write a version such as dp:4.24.0.') }),
       bool('mandatoryLookup', 'Direct links only', false, 'Sessions are not listed here; whoever joins needs a link. Old clients are refused.'),
       bool('requireMatchingHost', 'Only under the right name', false, 'Clients must use the host name of --local-host; older clients are refused.'),
+      { ...text('webSocketOrigins', 'Web pages that may connect', 'Origins of the pages whose browsers are let in, separated by blanks; empty = all.', { unit: 'https://host …' }), own: true },
       bool('preferWebSockets', 'Prefer WebSockets', false, 'Tell clients and listing servers to use WebSocket where they can.'),
     ],
   },

@@ -40,31 +40,33 @@ export async function open(root, context) {
   await context.every(refreshTime, refresh);
 }
 
-// read makes rows of an answer: JSON with checks, or a text.
+// read makes rows of an answer: { status, problems }.
 function read(what, { status, text: body }) {
-  const tone = status < 400 ? 'good' : 'bad';
-  let answer = null;
+  let answer = {};
   try {
     answer = JSON.parse(body);
-  } catch { /* a plain text */ }
-  if (!answer || typeof answer !== 'object') return [[what, tone, body.trim() || `status ${status}`]];
-  const says = [answer.message, answer.status, answer.reason].filter((s) => typeof s === 'string').join(' ');
-  const rows = [[what, tone, says || `status ${status}`]];
-  for (const [name, value] of Object.entries(answer.checks ?? {})) {
-    const ok = value === true || value === 'ok' || value?.ok === true || value?.status === 'ok';
-    rows.push([name, ok ? 'good' : 'bad', typeof value === 'string' ? value : value?.message ?? (ok ? 'ok' : 'failed')]);
-  }
-  return rows;
+  } catch { /* of something before the server */ }
+  const tone = status >= 400 ? 'bad' : answer.status && answer.status !== 'ok' ? 'warn' : 'good';
+  const problems = answer.problems ?? [];
+  return problems.length ? problems.map((p) => [what, tone, p]) : [[what, tone, answer.status ?? `status ${status}`]];
 }
 
+// The figures worth a line; the charts of the status show others.
 const names = [
   ['drawpile_connections', 'Connections', count],
   ['drawpile_sessions', 'Sessions', count],
   ['drawpile_members', 'Members', count],
-  ['drawpile_members_lagging', 'Members with data waiting for them', count],
+  ['drawpile_members_lagging', 'Members who do not take what they are sent', count],
   ['drawpile_history_bytes', 'History', size],
+  ['drawpile_store_written_bytes_total', 'History written to files', size],
+  ['drawpile_store_errors_total', 'Failed writes', count],
+  ['drawpile_store_stalled_sessions', 'Sessions ahead of a slow disk', count],
+  ['drawpile_store_failing_sessions', 'Sessions that cannot be stored', count],
   ['drawpile_disk_free_bytes', 'Free on the disk of the sessions', size],
-  ['drawpile_log_dropped_total', 'Log entries dropped because standard error was stuck', count],
+  ['drawpile_disk_size_bytes', 'Size of that disk', size],
+  ['drawpile_log_dropped_total', 'Log entries that were dropped', count],
+  ['drawpile_internal_errors_total', 'Internal errors that were caught', count],
+  ['drawpile_loop_stalls_total', 'Times an event loop did not answer', count],
   ['process_resident_memory_bytes', 'Memory of the process', size],
   ['process_cpu_seconds_total', 'Processor time', seconds],
   ['process_open_fds', 'Open files and connections', count],

@@ -5,7 +5,7 @@ import { table } from './table.js';
 import { tile, tiles } from './chart.js';
 import { size, ago, time } from './format.js';
 import { kick, write, terminate, name, lockNote } from './actions.js';
-import { marks } from './view-sessions.js';
+import { marks, userMarks } from './marks.js';
 import { chatPart } from './session-chat.js';
 import { settingsPart } from './session-settings.js';
 import { invitesPart, listingsPart } from './session-invites.js';
@@ -123,21 +123,4 @@ function memberTable(session, refresh) {
       past.open = open;
     },
   };
-}
-
-// userMarks returns the states of a user worth a badge.
-export function userMarks(u) {
-  const list = [];
-  if (u.mod) list.push(['moderator', 'good']);
-  else if (u.op) list.push(['operator', 'good']);
-  if (u.trusted) list.push(['trusted', '']);
-  if (u.auth) list.push(['account', '']);
-  if (u.muted) list.push(['muted', 'warn']);
-  if (u.holdLocked) list.push(['held', 'warn']);
-  if (u.browser) list.push(['browser', '']);
-  if (u.tls) list.push(['TLS', '']);
-  if (u.oldv) list.push(['old version', 'warn']);
-  if (u.state && u.state !== 'session') list.push([u.state.replaceAll('_', ' '), 'warn']);
-  for (const flag of u.resetFlags ?? []) list.push([`reset: ${flag}`, '']);
-  return list;
 }

@@ -4,15 +4,14 @@ import { api } from './api.js';
 import { table } from './table.js';
 import { size, ago, time, plural } from './format.js';
 import { terminate, write, name, lockNote } from './actions.js';
+import { openSession } from './view-session.js';
+import { marks } from './marks.js';
 
 // refreshTime is how often the list is asked for, in ms.
 const refreshTime = 5000;
 
 export async function open(root, context, id) {
-  if (id) {
-    const { openSession } = await import('./view-session.js');
-    return openSession(root, context, id);
-  }
+  if (id) return openSession(root, context, id);
   const lock = lockNote();
   const sessions = table({
     caption: 'Sessions',
@@ -51,19 +50,4 @@ export async function open(root, context, id) {
     sessions.update(list);
   }
   await context.every(refreshTime, refresh);
-}
-
-// marks returns the states of a session worth a badge.
-export function marks(s) {
-  const list = [];
-  if (!s.id) list.push(['template', '']);
-  if (s.closed) list.push(['closed', 'warn']);
-  if (s.hasPassword) list.push(['password', '']);
-  if (s.authOnly) list.push(['accounts only', '']);
-  if (s.nsfm) list.push(['not for minors', 'warn']);
-  if (s.persistent) list.push(['persistent', 'good']);
-  if (s.unlisted) list.push(['unlisted', '']);
-  if (s.idleOverride) list.push(['never idle', '']);
-  if (s.allowWeb) list.push(['browsers', '']);
-  return list;
 }

@@ -4,7 +4,7 @@ import { api } from './api.js';
 import { table } from './table.js';
 import { ago, plural } from './format.js';
 import { kick, write, name, lockNote } from './actions.js';
-import { userMarks } from './view-session.js';
+import { userMarks } from './marks.js';
 
 // refreshTime is how often the list is asked for, in ms.
 const refreshTime = 5000;

@@ -1,0 +1,132 @@
+// A server of its own with members in it, and a browser at its page.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, readFileSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+import { Member } from './member.js';
+
+const require = createRequire(import.meta.url);
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+// The environment says which server and which browser to use, and where
+// screenshots go, if anywhere.
+const binary = process.env.SERVER;
+const browserPath = process.env.BROWSER ?? '/usr/bin/chromium';
+const shots = process.env.SHOTS;
+
+const credentials = { username: 'admin', password: 'pass:word' };
+
+// freePort returns a port that was free a moment ago.
+function freePort() {
+  return new Promise((resolve) => {
+    const s = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = s.address();
+      s.close(() => resolve(port));
+    });
+  });
+}
+
+// until waits for a condition; every wait of the tests is bounded by it.
+export async function until(what, f) {
+  const end = Date.now() + 20000;
+  for (;;) {
+    const value = await f();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited too long for ${what}`);
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+}
+
+// World is everything a test needs.
+export class World {
+  static async start(options = []) {
+    assert.ok(binary, 'set SERVER to the server program');
+    const w = new World();
+    w.folder = mkdtempSync(join(tmpdir(), 'adminpage-'));
+    [w.port, w.adminPort] = [await freePort(), await freePort()];
+    w.socket = join(w.folder, 'admin.sock');
+    w.base = `http://127.0.0.1:${w.adminPort}/`;
+    w.log = '';
+    w.members = [];
+    w.server = spawn(binary, ['--port', String(w.port), '--listen', '127.0.0.1', '--web-admin-port', String(w.adminPort), '--no-gui', ...options.map((o) => o.replace('FOLDER', w.folder))], {
+      env: { ...process.env, DRAWPILESRV_WEB_ADMIN_AUTH: `${credentials.username}:${credentials.password}` },
+    });
+    w.server.stderr.on('data', (d) => { w.log += d; });
+    await until('the server', async () => {
+      if (w.server.exitCode !== null) throw new Error(`the server ended:\n${w.log}`);
+      return fetch(`${w.base}api/status/`, { headers: w.headers() }).then((r) => r.ok, () => false);
+    });
+    w.browser = await chromium.launch({
+      executablePath: browserPath,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+    return w;
+  }
+
+  headers() {
+    return { Authorization: `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`, 'Content-Type': 'application/json' };
+  }
+
+  // api asks the server past the page.
+  async api(path, method = 'GET', body = undefined) {
+    const r = await fetch(`${this.base}api/${path}`, { method, headers: this.headers(), body: body && JSON.stringify(body) });
+    const text = await r.text();
+    return r.ok ? (text ? JSON.parse(text) : null) : { failed: r.status, text };
+  }
+
+  member(name) {
+    const m = new Member(this.port, name);
+    this.members.push(m);
+    return m;
+  }
+
+  // open opens the page at a view and remembers everything that goes wrong.
+  async open(view, { width = 1280, height = 900, scheme = 'light' } = {}) {
+    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: scheme, httpCredentials: credentials, reducedMotion: 'reduce' });
+    context.setDefaultTimeout(15000);
+    const page = await context.newPage();
+    page.wrong = [];
+    page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !page.expected?.test(m.text())) page.wrong.push(m.text()); });
+    page.on('pageerror', (e) => page.wrong.push(e.stack));
+    page.on('request', (r) => { if (!r.url().startsWith(this.base) && !r.url().startsWith('data:')) page.wrong.push(`asked ${r.url()}`); });
+    await page.goto(`${this.base}#/${view}`);
+    await page.locator('#main .content > *').first().waitFor({ state: 'attached' });
+    return page;
+  }
+
+  // check finds violations of accessibility, and takes a picture.
+  async check(page, name) {
+    await page.locator('.toast').evaluateAll((list) => list.forEach((e) => e.remove()));
+    await page.evaluate(axe);
+    const found = await page.evaluate(async () => (await window.axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    })).violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`));
+    assert.deepEqual(found, [], `accessibility of ${name}`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    assert.equal(wide, false, `${name} is wider than the window`);
+    if (shots) {
+      mkdirSync(shots, { recursive: true });
+      await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+    }
+  }
+
+  async close(page) {
+    assert.deepEqual(page.wrong, [], 'the console');
+    await page.context().close();
+  }
+
+  async stop() {
+    for (const m of this.members) m.close();
+    await this.browser?.close();
+    if (this.server && this.server.exitCode === null) {
+      const ended = new Promise((resolve) => { this.server.once('exit', resolve); });
+      this.server.kill('SIGTERM');
+      await ended;
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
