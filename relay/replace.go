@@ -210,13 +210,13 @@ func (j *replacement) complete() error {
 		j.drop()
 		return err
 	}
-	f, head := j.recording.File()
-	j.retired, err = h.CommitRecording(j.recording)
+	rec := j.recording
+	j.retired, err = h.CommitRecording(rec)
 	j.recording = nil // committed, or disposed of
 	if err != nil {
 		return err
 	}
-	j.log = store.OpenLog(f, head, j.size, j.marks, j.count)
+	j.log = rec.OpenLog(j.size, j.marks, j.count)
 	return nil
 }
 

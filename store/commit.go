@@ -59,6 +59,11 @@ type Committer struct {
 	grace    time.Duration
 	now      func() time.Time
 
+	// Set before the first session: where checksums are kept, empty = nowhere.
+	sumsDir string
+	fs      FS
+	warn    func(format string, args ...any)
+
 	stats struct {
 		writes, bytes, syncs, writeErrors, syncErrors, stalls, stalled, failing atomic.Int64
 
@@ -155,6 +160,7 @@ type Durable struct {
 
 	syncing sync.Mutex // one sync at a time, and none after closed
 	closed  bool       // protected by syncing
+	sums    blockSums  // protected by syncing
 
 	// Protected by c.mu.
 	queued bool
@@ -277,6 +283,9 @@ func (d *Durable) Close() error {
 		return err
 	}
 	d.closed = true
+	if err == nil {
+		d.sumBlocks(d.log.Load(), true)
+	}
 	if d.journal != nil {
 		if cerr := d.journal.Close(); err == nil {
 			err = cerr
@@ -539,5 +548,6 @@ func (d *Durable) sync() error {
 	if l.synced.Load() < written {
 		l.synced.Store(written)
 	}
+	d.sumBlocks(l, false)
 	return nil
 }

@@ -306,7 +306,8 @@ func (s *Store) repair(c *candidate) error {
 	} else {
 		h.StartStamp = s.stamp()
 	}
-	h.Durable = s.c.NewDurable(OpenLog(c.file, found.head, end, found.marks, count), c.journal, position)
+	rec := &Recording{name: c.rec, file: c.file, head: found.head}
+	h.Durable = s.c.NewDurable(rec.OpenLog(end, found.marks, count), c.journal, position)
 	return nil
 }
 

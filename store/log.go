@@ -44,8 +44,9 @@ type Mark struct{ Offset, Index int64 }
 // history: whole messages in TCP framing, counted from offset 0, in segments
 // in memory and, for sessions with a file, in that file from position head on.
 type Log struct {
-	file File  // nil: memory only
-	head int64 // file position of offset 0
+	file File   // nil: memory only
+	head int64  // file position of offset 0
+	name string // of the recording in its folder; empty: no checksums are kept
 
 	// Owner loop only.
 	tail *segment // segment that end lies in, nil if there is none

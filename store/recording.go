@@ -35,6 +35,13 @@ type Recording struct {
 // written there without a gap.
 func (r *Recording) File() (f File, head int64) { return r.file, r.head }
 
+// OpenLog is OpenLog over the recording, once it is committed.
+func (r *Recording) OpenLog(size int64, marks []Mark, count int64) *Log {
+	l := OpenLog(r.file, r.head, size, marks, count)
+	l.name = r.name
+	return l
+}
+
 // Name returns the file's name inside the folder.
 func (r *Recording) Name() string { return r.name }
 

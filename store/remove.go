@@ -67,6 +67,7 @@ func (s *Store) retire(session, name string, archive bool) bool {
 		err = s.o.FS.Remove(path)
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		s.removeSums(name)
 		return true
 	}
 	if archive {

@@ -27,10 +27,13 @@ const closers = 16
 
 // Options say where and how sessions are kept.
 type Options struct {
-	Dir string         // folder of the session files; empty: memory only
-	FS  FS             // nil: OS
-	Log *serverlog.Log // nil: no log
-	Now func() time.Time
+	Dir string // folder of the session files; empty: memory only
+	// Checksums is the folder of the checksums of recordings; empty: none are
+	// kept. It must not be Dir, whose content others read.
+	Checksums string
+	FS        FS             // nil: OS
+	Log       *serverlog.Log // nil: no log
+	Now       func() time.Time
 	// Rand is read for session ids and invite secrets, by one goroutine at a
 	// time. nil: the system's.
 	Rand io.Reader
@@ -79,6 +82,14 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("read the session folder: %w; let the server's user read it or name another one", err)
 	}
 	s.c = NewCommitter(o.SyncInterval, o.Grace)
+	if o.Checksums != "" {
+		if err := o.FS.MkdirAll(o.Checksums, dirPerm); err != nil {
+			s.c.Close()
+			return nil, fmt.Errorf("create the folder of checksums: %w; create it for the server's user or name another one", err)
+		}
+		s.c.sumsDir, s.c.fs, s.c.warn = o.Checksums, o.FS, func(format string, args ...any) { s.warn("", format, args...) }
+		s.tidySums()
+	}
 	return s, nil
 }
 
@@ -230,7 +241,7 @@ func (h *History) createFiles(lines []string) (err error) {
 		return err
 	}
 	h.current = rec.name
-	h.Durable = h.store.c.NewDurable(OpenLog(rec.file, rec.head, 0, nil, 0), journal, int64(len(text)))
+	h.Durable = h.store.c.NewDurable(rec.OpenLog(0, nil, 0), journal, int64(len(text)))
 	return nil
 }
 

@@ -24,6 +24,13 @@ const defaultPort = 27750
 // cryptKeySize is the length of --crypt-key in bytes.
 const cryptKeySize = 32
 
+// checksumsFolder is where --data keeps the checksums of recordings, and where
+// verify looks for them.
+const checksumsFolder = "checksums"
+
+// sessionsFolder is where --data keeps sessions.
+const sessionsFolder = "sessions"
+
 // maxLoops bounds --loops: more loops than any machine has cores only cost
 // memory.
 const maxLoops = 256
@@ -78,6 +85,8 @@ var table = []option{
 	{name: "pprof", arg: "[address:]port", own: true, help: "serve profiles there over HTTP; only a port means 127.0.0.1"},
 	{name: "loops", arg: "number", own: true, help: "event loops (default: one per core, at most 4)"},
 	{name: "transport", arg: "kind", own: true, help: "auto, poll or goroutine (default auto)"},
+	{name: "checksums", arg: "folder", own: true, help: "keep checksums of the session files there, for drawpile-srv verify\n" +
+		"(with --data: in " + checksumsFolder + " beside the sessions)"},
 	{name: "sync-interval", arg: "duration", own: true, help: "at most this long until what was received is on the disk, in s,\n" +
 		"or with a unit like 200ms (default 1s); 0 = before it is passed on"},
 }
@@ -101,6 +110,7 @@ type options struct {
 
 	config    string
 	database  string
+	checksums string // folder of checksums, empty = none
 	sessions  string // empty = in memory
 	templates string // folder, empty = none
 	record    string // folder or pattern, empty = no recordings
@@ -202,7 +212,7 @@ func checkExtAuth(value string) error {
 }
 
 func (o *options) checkStore(g given) error {
-	for _, name := range []string{"config", "database", "sessions", "templates", "record", "data"} {
+	for _, name := range []string{"config", "database", "sessions", "templates", "record", "data", "checksums"} {
 		if g.has(name) && g[name] == "" {
 			return fmt.Errorf("--%s: write a path", name)
 		}
@@ -309,7 +319,8 @@ func (o *options) checkTLS(g given) error {
 // checkOwn reads the options that the reference does not have.
 func (o *options) checkOwn(g given) error {
 	if g.has("data") && !g.has("sessions") {
-		o.sessions = filepath.Join(g["data"], "sessions")
+		o.sessions = filepath.Join(g["data"], sessionsFolder)
+		o.checksums = filepath.Join(g["data"], checksumsFolder)
 	}
 	if g.has("data") && !g.has("config") && !g.has("database") {
 		// What the sub-command init has made is used; it says itself what the
@@ -325,6 +336,14 @@ func (o *options) checkOwn(g given) error {
 		}
 	}
 	o.flightRecorder = g.has("flight-recorder")
+	if g.has("checksums") {
+		if o.checksums = g["checksums"]; o.sessions == "" {
+			return fmt.Errorf("--checksums %s has no effect without --sessions or --data: sessions in memory have no files", o.checksums)
+		}
+		if filepath.Clean(o.checksums) == filepath.Clean(o.sessions) {
+			return fmt.Errorf("--checksums %s: name another folder than that of the sessions, which others read", o.checksums)
+		}
+	}
 	if g.has("loops") {
 		n, err := settings.ParseInt(g["loops"])
 		if err != nil || n < 1 || n > maxLoops {

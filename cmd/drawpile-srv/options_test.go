@@ -130,6 +130,9 @@ func TestRefusals(t *testing.T) {
 		{"--transport pigeon", "write auto, poll or goroutine"},
 		{"--loops 0", "write a number from 1 to 256"},
 		{"--loops 257", "write a number"},
+		{"--checksums c", "no effect without --sessions"},
+		{"--sessions s --checksums ./s", "name another folder"},
+		{"--sessions s --checksums=", "write a path"},
 		{"--sync-interval -1s", "write a duration"},
 		{"--sync-interval 2h", "write a duration"},
 		{"--sync-interval soon", "write a duration"},
@@ -203,7 +206,11 @@ func TestAccepted(t *testing.T) {
 		{"--ssl-cert a", func(o *options) bool { return o.certFile == "" && len(o.warnings) == 1 }},
 		{"--ssl-key a", func(o *options) bool { return o.certFile == "" && len(o.warnings) == 1 }},
 		{"--ssl-key-algorithm nonsense", func(o *options) bool { return len(o.warnings) == 1 }},
-		{"--data d", func(o *options) bool { return o.sessions == "d/sessions" && o.selfSigned == "d/tls" }},
+		{"--data d", func(o *options) bool {
+			return o.sessions == "d/sessions" && o.selfSigned == "d/tls" && o.checksums == "d/checksums"
+		}},
+		{"--sessions s", func(o *options) bool { return o.sessions == "s" && o.checksums == "" }},
+		{"--sessions s --checksums c", func(o *options) bool { return o.checksums == "c" }},
 		{"--data d --no-tls", func(o *options) bool { return o.sessions == "d/sessions" && o.selfSigned == "" }},
 		{"--data d --sessions e", func(o *options) bool { return o.sessions == "e" && o.selfSigned == "d/tls" }},
 		{"--data d --ssl-cert a --ssl-key b", func(o *options) bool { return o.selfSigned == "" && o.certFile == "a" }},

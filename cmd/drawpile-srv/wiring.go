@@ -212,7 +212,7 @@ func (p *process) openSessions(o *options, now func() time.Time) (err error) {
 		}
 	}
 	p.store, err = store.Open(store.Options{
-		Dir: o.sessions, FS: store.OS, Log: p.log, Now: now, SyncInterval: o.syncInterval,
+		Dir: o.sessions, Checksums: o.checksums, FS: store.OS, Log: p.log, Now: now, SyncInterval: o.syncInterval,
 		Grace: store.DefaultGrace, Archive: func() bool { return settings.Get().Archive },
 	})
 	if err != nil {
