@@ -24,6 +24,8 @@ type world struct {
 	log  *serverlog.Log
 	time time.Time
 	host *seat
+
+	everybody []*seat // who was ever attached
 }
 
 type option func(*worldConfig)
@@ -122,6 +124,7 @@ func (w *world) attach(st *seat) {
 	k.pos = len(w.out.all) - len(rest)
 	k.start = k.pos
 	st.link = k
+	w.everybody = append(w.everybody, st)
 }
 
 // hosts seats the host with id 1 and leaves the session initialising.
