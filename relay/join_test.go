@@ -403,3 +403,47 @@ func TestRulesLoadedSession(t *testing.T) {
 	b := w.join(person("bob"))
 	labelsEqual(t, "history", filter(heardBy(b), func(h heard) bool { return h.history }), "sessionconf", "caughtup", "join", "sessionowner")
 }
+
+// session.md §33 items 10 and 20, commands.md §12: who is remembered as an
+// operator, and who is let in during a reset.
+func TestRulesJoinDuringReset(t *testing.T) {
+	w := open(t)
+	w.s.hist.SetAuthOp("internal:oscar", true)
+	n := len(w.history())
+	w.leave(w.join(person("oscar", registered)))
+	labelsEqual(t, "10: account with operator status", w.history()[n:], "caughtup", "join", "sessionowner", "leave")
+
+	w.cmd(w.host, "reset-session", nil, nil)
+	tests := []struct {
+		person *entry.Person
+		invite *entry.Invite
+		err    error
+	}{
+		{person("bob"), nil, entry.ErrClosed}, {person("rita", registered), nil, entry.ErrClosed}, {person("oscar", registered), nil, entry.ErrClosed},
+		{person("ivy"), &entry.Invite{}, nil}, {person("mona", mod), nil, nil}, {person("gus", ghost), nil, nil},
+	}
+	for _, tt := range tests {
+		st, err := w.tryJoin(&entry.JoinRequest{Person: tt.person, Session: w.s.hist.ID, Invited: tt.invite})
+		equal(t, "20: "+tt.person.Name, err == tt.err, true)
+		if st != nil {
+			labelsEqual(t, "14.6: "+tt.person.Name, filter(heardBy(st), func(h heard) bool { return h.history }))
+		}
+	}
+	w.draw(w.host, "image")
+	w.cmd(w.host, "init-complete", nil, nil)
+	labelsEqual(t, "14.6: among the members", ofType(w.history(), frame.TypeJoin), "join", "join", "join")
+}
+
+// session.md §32 D4: a session's own threshold stays, also 0; without one it
+// takes what is configured.
+func TestRulesLoadedThreshold(t *testing.T) {
+	for _, tt := range []struct{ own, configured, minimum, want int64 }{
+		{5 << 20, 10 << 20, 0, 5 << 20}, {5 << 20, 10 << 20, 7 << 20, 7 << 20}, {0, 10 << 20, 7 << 20, 0},
+	} {
+		w := newWorld(t, func(c *worldConfig) { c.loaded = true }, withCreate(func(c *store.Create) { c.AutoReset = tt.own }),
+			withSettings(func(s *settings.Settings) {
+				s.AutoResetThreshold, s.MinimumAutoResetThreshold = tt.configured, tt.minimum
+			}))
+		equal(t, fmt.Sprintf("D4: %+v", tt), w.s.hist.AutoReset(), tt.want)
+	}
+}
