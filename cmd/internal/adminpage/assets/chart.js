@@ -13,9 +13,9 @@ function svg(tag, attributes) {
 }
 
 // chart makes one: { title, series: [{ name, tone }], format, hint }. tone is
-// a, b, c or d. update(samples) takes [{ t: ms, values: [number or null, …] }],
+// a, b, c or d; base is 1024 for bytes. update(samples) takes [{ t: ms, values: [number or null, …] }],
 // oldest first.
-export function chart({ title, series, format, hint }) {
+export function chart({ title, series, format, hint, base = 1000 }) {
   const picture = svg('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' });
   const grid = [0.25, 0.5, 0.75].map((y) => svg('line', { x1: 0, x2: width, y1: y * height, y2: y * height, class: 'grid' }));
   const lines = series.map((s) => svg('path', { class: `line ${s.tone}`, 'vector-effect': 'non-scaling-stroke' }));
@@ -68,7 +68,7 @@ export function chart({ title, series, format, hint }) {
   function update(list) {
     samples = list;
     const all = list.flatMap((s) => s.values).filter((v) => v !== null && v !== undefined);
-    const highest = nice(Math.max(0, ...all));
+    const highest = nice(Math.max(0, ...all), base);
     setText(top, all.length ? format(highest) : '');
     const [first, last] = [list[0]?.t ?? 0, list.at(-1)?.t ?? 0];
     setText(from, list.length > 1 ? ago(last - first) : 'collecting…');
@@ -99,11 +99,12 @@ export function chart({ title, series, format, hint }) {
   return { element, update };
 }
 
-// nice rounds up to 1, 2 or 5 times a power of ten.
-function nice(v) {
+// nice rounds up to 1, 2 or 5 times a power of ten, of the unit that base makes.
+function nice(v, base) {
   if (v <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(v));
-  return [1, 2, 5, 10].find((f) => f * power >= v) * power;
+  const unit = v < base ? 1 : base ** Math.floor(Math.log(v) / Math.log(base));
+  const power = 10 ** Math.floor(Math.log10(v / unit));
+  return [1, 2, 5, 10].find((f) => f * power * unit >= v) * power * unit;
 }
 
 function ago(ms) {

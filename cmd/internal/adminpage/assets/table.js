@@ -16,8 +16,8 @@ export function table({ caption, columns, key, empty, search, sortBy = -1, desce
   let order = { column: sortBy, descending };
   const rows = new Map();
   const body = h('tbody');
-  const nothing = h('p', { class: 'nothing' }, empty);
-  const more = h('button', { type: 'button', onclick: () => { shown += pageSize; render(); } });
+  const nothing = h('p', { class: 'nothing', hidden: true }, empty);
+  const more = h('button', { type: 'button', hidden: true, onclick: () => { shown += pageSize; render(); } });
   const found = h('p', { class: 'hint', role: 'status' });
   const heads = columns.map((c, i) => {
     if (!c.sort) return h('th', { scope: 'col', class: c.class }, c.hidden ? h('span', { class: 'hidden' }, c.label) : c.label);
@@ -30,7 +30,7 @@ export function table({ caption, columns, key, empty, search, sortBy = -1, desce
     }, c.label));
   });
   const captionId = newId();
-  const scroller = h('div', { class: 'scroll', role: 'region', 'aria-labelledby': captionId, tabindex: '0' },
+  const scroller = h('div', { class: 'scroll', role: 'region', 'aria-labelledby': captionId, tabindex: '0', hidden: true },
     h('table', {}, h('caption', { id: captionId, class: 'hidden' }, caption), h('thead', {}, h('tr', {}, heads)), body));
   let box = null;
   if (search) {

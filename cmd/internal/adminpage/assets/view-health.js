@@ -10,7 +10,7 @@ const refreshTime = 10000;
 export async function open(root, context) {
   const checks = h('tbody');
   const figures = h('tbody');
-  const head = (...labels) => h('thead', {}, h('tr', {}, labels.map((l) => h('th', { scope: 'col' }, l))));
+  const head = (...labels) => h('thead', {}, h('tr', {}, labels.map((l) => h('th', { scope: 'col', class: l === 'Value' ? 'number' : null }, l))));
   const none = h('p', { class: 'note', hidden: true }, 'This server tells nothing about its health.');
   const all = h('section', { class: 'card' }, h('h2', {}, 'Figures'),
     h('div', { class: 'scroll', role: 'region', 'aria-label': 'Figures', tabindex: '0' },

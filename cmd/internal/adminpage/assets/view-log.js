@@ -36,7 +36,7 @@ export async function open(root, context, session) {
     problem,
     h('div', { class: 'scroll', role: 'region', 'aria-label': 'Log', tabindex: '0' }, h('table', { class: 'log' },
       h('caption', { class: 'hidden' }, 'Log, newest first'),
-      h('thead', {}, h('tr', {}, ['Time', 'Level', 'Topic', 'User', 'Message'].map((l) => h('th', { scope: 'col', class: l === 'User' ? 'wide' : null }, l)))),
+      h('thead', {}, h('tr', {}, ['Time', 'Level', 'Topic', 'User', 'Message'].map((l) => h('th', { scope: 'col', class: l === 'User' || l === 'Topic' ? 'wide' : null }, l)))),
       body)),
     h('div', { class: 'bar' }, where, newer, older));
 
@@ -63,7 +63,7 @@ export async function open(root, context, session) {
     fill(body, wanted.map((e) => h('tr', {},
       h('td', {}, h('time', { datetime: e.timestamp }, time(e.timestamp, true))),
       h('td', {}, badge(e.level, tones[e.level])),
-      h('td', {}, e.topic),
+      h('td', { class: 'wide' }, e.topic),
       h('td', { class: 'wide' }, e.user ? h('code', {}, e.user) : ''),
       h('td', {}, e.message, e.session ? [' ', h('a', { class: 'id', href: `#/sessions/${encodeURIComponent(e.session)}` }, e.session)] : null))));
   }

@@ -22,7 +22,7 @@ export async function open(root, context, id) {
       { label: 'Title', sort: (s) => name(s), cell: (s) => (s.id ? h('a', { href: `#/sessions/${encodeURIComponent(s.id)}` }, name(s)) : name(s)) },
       { label: 'Founder', class: 'wide', sort: (s) => s.founder, cell: (s) => s.founder },
       { label: 'Users', class: 'number', sort: (s) => s.userCount ?? -1, cell: (s) => (s.id ? `${s.userCount} / ${s.maxUserCount}` : '–') },
-      { label: 'Size', class: 'number', sort: (s) => s.size ?? -1, cell: (s) => (s.id ? size(s.size) : '–') },
+      { label: 'Size', class: 'number wide', sort: (s) => s.size ?? -1, cell: (s) => (s.id ? size(s.size) : '–') },
       { label: 'Started', class: 'wide', sort: (s) => s.startTime ?? '', cell: (s) => (s.id ? h('time', { datetime: s.startTime, title: time(s.startTime) }, ago(s.startTime)) : '–') },
       { label: 'Marks', cell: (s) => h('span', { class: 'badges' }, marks(s).map(([text, tone]) => badge(text, tone))) },
       {

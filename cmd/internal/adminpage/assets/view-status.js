@@ -20,7 +20,7 @@ export async function open(root, context) {
       pick: (f) => [f.messagesIn, f.messagesOut],
     },
     {
-      make: chart({ title: 'Traffic', series: [{ name: 'received', tone: 'a' }, { name: 'sent', tone: 'b' }], format: (v) => `${size(v)}/s` }),
+      make: chart({ title: 'Traffic', base: 1024, series: [{ name: 'received', tone: 'a' }, { name: 'sent', tone: 'b' }], format: (v) => `${size(v)}/s` }),
       pick: (f) => [f.bytesIn, f.bytesOut],
     },
     {
@@ -28,7 +28,7 @@ export async function open(root, context) {
       pick: (f) => [f.fanoutMedian, f.fanoutHigh],
     },
     {
-      make: chart({ title: 'Memory', series: [{ name: 'of the process', tone: 'a' }, { name: 'of the history', tone: 'd' }], format: size }),
+      make: chart({ title: 'Memory', base: 1024, series: [{ name: 'of the process', tone: 'a' }, { name: 'of the history', tone: 'd' }], format: size }),
       pick: (f) => [f.resident, f.history],
     },
   ];

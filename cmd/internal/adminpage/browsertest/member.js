@@ -4,6 +4,7 @@ import net from 'node:net';
 
 const serverCommand = 0;
 const disconnect = 1;
+const ping = 2;
 const thumbnail = 4;
 const chat = 35;
 const draw = 130; // relayed and stored as it is
@@ -28,11 +29,12 @@ export class Member {
         if (m.type === disconnect) m.text = m.body.subarray(1).toString();
         if (m.type === chat) m.text = m.body.subarray(2).toString();
         rest = rest.subarray(4 + length);
-        if (m.type !== draw) this.received.push(m);
-        if (m.json?.type === 'ping') this.command('pong');
+        if (m.type !== draw && m.type !== ping) this.received.push(m);
       }
       this.look();
     });
+    // Who says nothing for a minute is disconnected.
+    this.alive = setInterval(() => this.send(ping, Buffer.from([0])), 15000);
     this.socket.on('error', () => {});
     this.socket.on('close', () => {
       this.closed = true;
@@ -132,6 +134,7 @@ export class Member {
 
   close() {
     clearInterval(this.drawing);
+    clearInterval(this.alive);
     this.socket.destroy();
   }
 }
