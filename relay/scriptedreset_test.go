@@ -1,7 +1,11 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -21,6 +25,7 @@ func TestScriptedReset(t *testing.T) {
 				continue
 			}
 			s.grace = forever
+			s.record = true
 			s.edit = func(s *settings.Settings) { s.MinimumAutoResetThreshold = 0 }
 			t.Run(fmt.Sprintf("%s,%v", kind, s), func(t *testing.T) { scriptedReset(t, kind, s) })
 		}
@@ -117,6 +122,63 @@ func scriptedReset(t *testing.T, kind string, s setup) {
 			}
 		}
 	}
+	ts.stopped.Do(ts.stop)
+	if kind == "streamed autoreset" {
+		// One recording, of everything in the order in which it was drawn.
+		ts.compare("recording", ts.recorded(id+".dprec"), ann.canvas(nil, -1))
+		ts.compare("second recording", ts.recorded(id+" (1).dprec"), nil)
+		return
+	}
+	ts.compare("recording of the new history", ts.recorded(id+" (1).dprec"), want)
+	before, seen := ts.recorded(id+".dprec"), ann.canvas(nil, ann.resetAt())
+	ts.compare("recording of the old history", before[:min(len(before), len(seen))], seen[:min(len(before), len(seen))])
+	if len(before) < 5+big {
+		t.Errorf("the recording of the old history has %d strokes", len(before))
+	}
+}
+
+// resetAt returns how many messages a client had before the last classic reset.
+func (c *client) resetAt() (at int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, m := range c.msgs {
+		if v := object(m); v["type"] == "reset" && v["state"] == "reset" {
+			at = i
+		}
+	}
+	return at
+}
+
+// compare reports a difference between two canvases without printing them.
+func (ts *testServer) compare(what string, got, want []string) {
+	ts.t.Helper()
+	if !slices.Equal(got, want) {
+		ts.t.Errorf("%s has %d strokes, want %d; the same are %d", what, len(got), len(want), sameStrokes(got, want))
+	}
+}
+
+// recorded returns the drawing commands of a recording, nil if there is none.
+func (ts *testServer) recorded(name string) (canvas []string) {
+	ts.t.Helper()
+	b, err := os.ReadFile(filepath.Join(ts.records, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	h, err := frame.ParseRecordingHead(b)
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	for b = b[h.Len:]; len(b) > 0; {
+		m, rest, err := frame.Parse(b)
+		if err != nil {
+			ts.t.Fatalf("recording %s: %v", name, err)
+		}
+		b = rest
+		if m.Type >= frame.FirstCommand {
+			canvas = append(canvas, string(m.Body))
+		}
+	}
+	return canvas
 }
 
 // checkLag checks that somebody is still to be sent the history up to the fork.

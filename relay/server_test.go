@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,7 @@ type setup struct {
 	edit      func(*settings.Settings)
 	grace     time.Duration // 0: store.DefaultGrace
 	lazySync  bool          // sync when closed only
+	record    bool          // all sessions
 	interval  time.Duration // of syncs; 0: a second, negative: before delivery
 	now       func() time.Time
 	conn      func(*entry.Person, *entry.Conn) // changes what members bring along
@@ -81,6 +83,10 @@ type testServer struct {
 	cert   tls.Certificate
 	log    *serverlog.Log
 	out    *syncBuffer
+
+	stopped  sync.Once
+	records  string // folder of recordings, with setup.record
+	recorder *store.Recorder
 }
 
 type syncBuffer struct {
@@ -107,9 +113,12 @@ func startServer(t *testing.T, s setup) *testServer {
 	if s.files {
 		ts.dir = t.TempDir()
 	}
+	if s.record {
+		ts.records = t.TempDir()
+	}
 	ts.open()
 	t.Cleanup(func() {
-		ts.stop()
+		ts.stopped.Do(ts.stop)
 		if n := store.LiveSegments() - segments; n != 0 {
 			t.Errorf("%d segments are still in use", n)
 		}
@@ -151,7 +160,10 @@ func (ts *testServer) open() {
 	if err != nil {
 		ts.t.Fatal(err)
 	}
-	ts.Server, err = New(Config{Store: ts.store, Settings: src, Log: ts.log, Loops: ts.setup.loops, Transport: ts.setup.transport, Now: ts.setup.now})
+	if ts.records != "" {
+		ts.recorder = store.NewRecorder(store.RecorderOptions{Path: filepath.Join(ts.records, "%i.dprec"), Log: ts.log})
+	}
+	ts.Server, err = New(Config{Recorder: ts.recorder, Store: ts.store, Settings: src, Log: ts.log, Loops: ts.setup.loops, Transport: ts.setup.transport, Now: ts.setup.now})
 	if err != nil {
 		ts.t.Fatal(err)
 	}
@@ -174,6 +186,9 @@ func (ts *testServer) stop() {
 	ts.listen.Close()
 	if err := ts.Server.Stop(ctx); err != nil {
 		ts.t.Errorf("stop: %v", err)
+	}
+	if ts.recorder != nil {
+		ts.recorder.Close()
 	}
 	if err := ts.store.Close(); err != nil {
 		ts.t.Errorf("close store: %v", err)

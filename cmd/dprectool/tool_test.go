@@ -226,3 +226,28 @@ func TestTemplate(t *testing.T) {
 		}
 	}
 }
+
+// TestProgress shows a line on a terminal, and nothing else than the result
+// is left of it.
+func TestProgress(t *testing.T) {
+	var out bytes.Buffer
+	p := &progress{out: &out}
+	in := p.watch(strings.NewReader(strings.Repeat("x", 3<<20)), 4<<20)
+	buf := make([]byte, 3<<20)
+	if n, err := in.Read(buf); n != len(buf) || err != nil {
+		t.Fatal(n, err)
+	}
+	if out.String() != "\r 75 % of 4.0 MiB" {
+		t.Errorf("%q", out.String())
+	}
+	p.end()
+	if !strings.HasSuffix(out.String(), "\r"+strings.Repeat(" ", 16)+"\r") {
+		t.Errorf("%q", out.String())
+	}
+	quiet := newProgress(&out)
+	quiet.next = quiet.next.AddDate(-1, 0, 0)
+	out.Reset()
+	if _, err := quiet.watch(strings.NewReader("x"), -1).Read(buf); err != nil || out.Len() > 0 {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
