@@ -27,7 +27,7 @@ func ParseAccess(text string) (Access, error) {
 		return Access{all: true}, nil
 	}
 	host, mask, isSubnet := strings.Cut(text, "/")
-	addr, parts, err := parseHost(host, isSubnet)
+	addr, err := parseHost(host, isSubnet)
 	if err != nil {
 		return Access{}, fmt.Errorf("Invalid subnet %s: %w; write all, 192.0.2.7 or 192.0.2.0/24", text, err)
 	}
@@ -36,8 +36,6 @@ func ParseAccess(text string) (Access, error) {
 		if bits, err = parseMask(addr, mask); err != nil {
 			return Access{}, fmt.Errorf("Invalid subnet %s: %w; write all, 192.0.2.7 or 192.0.2.0/24", text, err)
 		}
-	} else if parts < 4 {
-		bits = 8 * parts
 	}
 	p, err := addr.Prefix(bits)
 	if err != nil {
@@ -47,24 +45,27 @@ func ParseAccess(text string) (Access, error) {
 }
 
 // parseHost reads an address; of IPv4 ones in subnets the end may be missing.
-func parseHost(text string, short bool) (a netip.Addr, parts int, err error) {
+func parseHost(text string, short bool) (a netip.Addr, err error) {
 	if strings.Contains(text, ":") || !short || strings.Count(text, ".") == 3 {
 		a, err = netip.ParseAddr(text)
 		if err == nil && a.Zone() != "" {
 			err = errors.New("addresses with a zone are not supported")
 		}
-		return a.Unmap(), 4, err
+		return a.Unmap(), err
 	}
 	var b [4]byte
 	list := strings.Split(strings.TrimSuffix(text, "."), ".")
+	if len(list) > len(b) {
+		return netip.Addr{}, errors.New("an IPv4 address has four parts")
+	}
 	for i, s := range list {
 		n, err := strconv.ParseUint(s, 10, 8)
 		if err != nil {
-			return netip.Addr{}, 0, fmt.Errorf("%q is no part of an address", s)
+			return netip.Addr{}, fmt.Errorf("%q is no part of an address", s)
 		}
 		b[i] = byte(n)
 	}
-	return netip.AddrFrom4(b), len(list), nil
+	return netip.AddrFrom4(b), nil
 }
 
 // parseMask reads a number of bits or an IPv4 netmask.
