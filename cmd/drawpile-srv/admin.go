@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -137,7 +139,7 @@ func (p *process) adminConfig(o *options, now func() time.Time) admin.Config {
 		Auth: o.admin.auth, Access: o.admin.access, Origin: o.admin.origin,
 		LocalHost: o.localHost, Port: port, ReportURL: o.reportURL != "", ExtAuth: o.authURL != "",
 		Commits: p.store.Committer(), Folder: o.sessions, Ready: p.works, FlightRecorder: o.flightRecorder,
-		Page: adminpage.New(), Reload: func() { p.service.reload(p.reloader.checkAll) },
+		Page: adminPage(), Reload: func() { p.service.reload(p.reloader.checkAll) },
 		AccessLog: p.logRequest, Started: now(), Now: now,
 	}
 	if p.templates != nil {
@@ -147,6 +149,24 @@ func (p *process) adminConfig(o *options, now func() time.Time) admin.Config {
 		config.Certificate = pair
 	}
 	return config
+}
+
+// adminPage is the front end that is installed in one of the data directories
+// (admin-api.md §1.6), or the built-in page.
+func adminPage() http.Handler {
+	home := os.Getenv("XDG_DATA_HOME")
+	if user, err := os.UserHomeDir(); home == "" && err == nil {
+		home = filepath.Join(user, ".local", "share")
+	}
+	for _, dir := range []string{home, "/usr/local/share", "/usr/share"} {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		if root, err := os.OpenRoot(filepath.Join(dir, "drawpile", "drawpile-srv", "webadmin")); err == nil {
+			return admin.Static(root.FS()) // open until the end: paths cannot leave it
+		}
+	}
+	return adminpage.New()
 }
 
 // serveAdmin serves the admin port until the server stops. SIGUSR1 opens it
