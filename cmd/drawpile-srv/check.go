@@ -19,6 +19,7 @@ import (
 	"drawrelay/store/config"
 	"drawrelay/store/db"
 	"drawrelay/store/settings"
+	"drawrelay/store/template"
 )
 
 func init() { subcommands["check"] = check }
@@ -297,7 +298,7 @@ func (r *checkReport) files(o *options) {
 		}
 	}
 	if o.templates != "" {
-		r.folder("--templates", o.templates)
+		r.templates(o.templates)
 	}
 	if o.sessions != "" {
 		if _, err := store.OS.Stat(o.sessions); errors.Is(err, fs.ErrNotExist) {
@@ -311,6 +312,17 @@ func (r *checkReport) files(o *options) {
 			r.folder("--database", dir)
 		}
 	}
+}
+
+// templates reads all templates as a start does, which leaves out those that
+// cannot be used.
+func (r *checkReport) templates(dir string) {
+	f, err := template.Open(dir, template.Options{Now: time.Now, Log: func(_ bool, text string) { r.odd(text) }})
+	if err != nil {
+		r.bad(fmt.Errorf("--templates %s: %w", dir, err))
+		return
+	}
+	fmt.Fprintf(r.table, "\n%d usable templates\n", len(f.List()))
 }
 
 func (r *checkReport) folder(option, dir string) {

@@ -113,6 +113,10 @@ func TestRunBadTemplates(t *testing.T) {
 			t.Errorf("%q is not in the log:\n%s", want, s.log)
 		}
 	}
+	status, stdout, stderr := runOnce(t, "check", "--templates", dir)
+	if status != exitOK || !strings.Contains(stdout, "1 usable templates") || !strings.Contains(stderr, "bad.dptxt: line 2: protocol version") {
+		t.Errorf("check: status %d, %s%s", status, stdout, stderr)
+	}
 	if status, _, stderr := runOnce(t, "--templates", filepath.Join(dir, "none")); status != exitFailed || !strings.Contains(stderr, "create it") {
 		t.Errorf("a missing folder: status %d, %s", status, stderr)
 	}
