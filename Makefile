@@ -72,8 +72,8 @@ check: lint test
 dist: build
 	@for p in $(PLATFORMS); do os=$${p%/*}; arch=$${p#*/}; ext=; \
 	  if [ $$os = windows ]; then ext=.exe; fi; echo "$$p"; \
-	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch GOARM=7 $(GO) build -trimpath -ldflags '$(LDFLAGS)' \
-	    -o dist/drawpile-srv-$(VERSION)-$$os-$$arch$$ext ./cmd/drawpile-srv || exit 1; done
+	  for b in drawpile-srv dprectool; do CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch GOARM=7 $(GO) build -trimpath \
+	    -ldflags '$(LDFLAGS)' -o dist/$$b-$(VERSION)-$$os-$$arch$$ext ./cmd/$$b || exit 1; done; done
 	@cmd/drawpile-srv/deploy/package $(VERSION) bin/drawpile-srv dist
 
 clean:
