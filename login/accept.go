@@ -46,6 +46,9 @@ func (s *Server) serve(l net.Listener, e entrance) error {
 
 	pause := acceptBackoff
 	for {
+		if !s.pace.wait(s.ctx) {
+			return nil
+		}
 		socket, err := l.Accept()
 		if err == nil {
 			pause = acceptBackoff

@@ -38,6 +38,13 @@ const (
 	// maxInLogin is how many connections may be in login at once, all
 	// addresses together. At 20 KiB each they hold 80 MiB.
 	maxInLogin = 4096
+	// connectionRate is how many new connections are served per second and
+	// processor, in the long run. Greeting somebody and refusing a password
+	// takes a tenth of a millisecond: a flood gets a tenth of the machine.
+	connectionRate = 1000
+	// connectionBurst is how much of that may be used in advance: everybody
+	// comes back at once after a restart.
+	connectionBurst = time.Second / 2
 	// maxMessages is how many messages other than pings a connection may send
 	// during its login. A person needs about ten.
 	maxMessages = 1000

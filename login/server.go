@@ -68,6 +68,7 @@ type Server struct {
 	names  namefilter.Filter
 	// attempts remembers wrong passwords across connections.
 	attempts attempts
+	pace     *pace         // of all ports
 	slots    chan struct{} // one per TLS handshake that may compute
 	upgrades chan struct{} // one per renewal of a password hash
 
@@ -101,6 +102,7 @@ func New(cfg Config) *Server {
 		cfg:       cfg,
 		limits:    defaultLimits(),
 		hashes:    newHashPool(HashWorkers()),
+		pace:      newPace(),
 		slots:     make(chan struct{}, handshakeSlots()),
 		upgrades:  make(chan struct{}, upgradesAtOnce),
 		listeners: make(map[net.Listener]struct{}),

@@ -43,6 +43,8 @@ const Help = `  fanout-N        one session of N members, one of them draws as f
   idle            2,000 connections in 20 sessions that are silent, then only ping
   idle+fanout-N   fanout-N beside 2,000 idle connections, and alone
   churn           2,000 logins that join, catch up and leave, 8 at a time
+  flood           50 members who draw 1,000 messages/s, with and without 5,000 wrong passwords/s
+                  from as many addresses (--logins R: R attempts/s)
   restart         50 sessions of 5 MB are stored; the time until a new process lists them
                   (needs file-)
 Any name may start with tls-, file- or ws-, which is the same as --tls, --file or --ws.`
@@ -79,6 +81,8 @@ func Find(name string) (Scenario, error) {
 		s.run = (*run).comeBack
 	case "churn":
 		s.run = (*run).churn
+	case "flood":
+		s.run = (*run).flood
 	default:
 		stem, number, _ := cutLast(base, "-")
 		n, err := strconv.Atoi(number)

@@ -225,3 +225,12 @@ func TestLostBytesAreFoundByCounting(t *testing.T) {
 		t.Error("not found")
 	}
 }
+
+// The baselines have no accounts to attack.
+func TestFloodNeedsAccounts(t *testing.T) {
+	spec := serve(t, "twin", baseline.TwinOptions{})
+	spec.Baseline = true
+	if res := runTiny(t, "flood", spec, nil); !res.Skipped || res.Error != "" {
+		t.Errorf("%+v", res)
+	}
+}

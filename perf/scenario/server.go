@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"drawrelay/perf/load"
 	"drawrelay/perf/machine"
 	"drawrelay/perf/proto"
 )
@@ -87,12 +88,24 @@ func ParseSpec(text string) (Spec, error) {
 // configText lifts the limits that the scenarios would run into. Clients ping
 // every 15 s, so the idle timeout stays as it is. The reset threshold is not 0
 // because the reference then asks for resets all the time.
-const configText = `[config]
+// The accounts are there to be attacked.
+var configText = `[config]
 sessionSizeLimit = 0
 autoResetThreshold = 2047mb
 sessionCountLimit = 1000
 persistence = true
-`
+[users]
+` + accountLines()
+
+// accountLines are the accounts of the flood scenario, with a hash of the
+// usual cost (configuration.md §12).
+func accountLines() string {
+	var b strings.Builder
+	for i := range floodAccounts {
+		b.WriteString(load.FloodAccount(i) + ":sodium;$argon2id$v=19$m=65536,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$BGHlZF2JSyEnPOHI5A0zk2O66M8Tt3TOoRZvesS7JBI:\n")
+	}
+	return b.String()
+}
 
 // Server is a server under test.
 type Server struct {
