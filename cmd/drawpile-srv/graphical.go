@@ -164,9 +164,15 @@ func runRemote(o *options, stop <-chan os.Signal, stdout, stderr io.Writer) int 
 }
 
 // openPage prepares the admin page for a browser on this machine; show opens
-// it. The page may end the server as a signal does.
+// it. It is the built-in one, whatever the admin port serves, and may end the
+// server as a signal does.
 func (p *process) openPage() (err error) {
-	p.front, err = openFront(p.admin.Local(), "server", func() {
+	inside := http.NewServeMux()
+	inside.Handle("/", p.admin.Local())
+	page := adminpage.New()
+	inside.Handle("/{$}", page)
+	inside.Handle("/assets/", page)
+	p.front, err = openFront(inside, "server", func() {
 		select {
 		case p.ending <- struct{}{}:
 		default: // it ends already

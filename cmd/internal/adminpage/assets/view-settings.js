@@ -23,7 +23,9 @@ const kinds = {
 };
 
 export async function open(root, context) {
-  let settings = await api('GET', ['server'], { signal: context.signal });
+  // own: also what the Drawpile server does not have.
+  const ask = () => api('GET', ['server'], { query: { own: 'true' }, signal: context.signal });
+  let settings = await ask();
   const lock = lockNote();
   const rows = new Map();
   const count = h('p', { class: 'strong', role: 'status' });
@@ -137,7 +139,8 @@ export async function open(root, context) {
       throw new Error('One value is not valid yet.');
     }
     const body = Object.fromEntries(list.map((r) => [r.key, r.read()]));
-    settings = await api('PUT', ['server'], { body });
+    await api('PUT', ['server'], { body });
+    settings = await ask();
     // The server keeps the old value of what it does not take.
     const kept = list.filter((r) => r.changed());
     changed();

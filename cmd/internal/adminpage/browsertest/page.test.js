@@ -376,12 +376,13 @@ test('settings', async () => {
   await page.getByLabel('Find a setting').fill('');
   await page.getByLabel('Title', { exact: true }).fill('A server');
   await page.getByLabel('Guests', { exact: true }).uncheck();
-  await page.getByText('3 changes are not saved').waitFor();
+  await page.getByLabel('Guest: messages per second', { exact: true }).fill('50');
+  await page.getByText('4 changes are not saved').waitFor();
   await world.check(page, 'light-settings-changed');
   await button(page, 'Save').click();
-  await notice(page, '3 settings saved');
-  const now = await world.api('server/');
-  assert.deepEqual([now.idleTimeLimit, now.serverTitle, now.allowGuests], [10800, 'A server', false]);
+  await notice(page, '4 settings saved');
+  const now = await world.api('server/?own=true');
+  assert.deepEqual([now.idleTimeLimit, now.serverTitle, now.allowGuests, now.rateLimitGuestMessages], [10800, 'A server', false, 50]);
   await button(page, 'Default of Guests').click();
   await button(page, 'Save').click();
   await until('guests', async () => (await world.api('server/')).allowGuests);
