@@ -211,6 +211,9 @@ func (s *Server) open(h *store.History, loaded bool, prepare func(), start func(
 		if err := s.registry.add(r); err != nil {
 			r.over = true
 			l.rooms = l.rooms[:len(l.rooms)-1]
+			if r.track != nil {
+				r.track.Finish()
+			}
 			return err
 		}
 		l.wake()
