@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -8,7 +9,6 @@ import (
 
 	"drawrelay/frame"
 	"drawrelay/store"
-	"drawrelay/store/entry"
 	"drawrelay/store/serverlog"
 )
 
@@ -278,13 +278,14 @@ type ListedAt struct {
 	URL    string
 }
 
-// ListedAt returns the lists that session id is on, those under way left out.
-// Any goroutine but a loop's.
-func (s *Server) ListedAt(id string) (lists []ListedAt) {
-	if r := s.registry.find(id); r != nil {
-		r.ask(func() { lists = r.session.listedAt() })
+// ListedAt returns the lists that a session is on, those under way left out.
+// Any goroutine but a loop's, as the following.
+func (s *Server) ListedAt(ctx context.Context, idOrAlias string) ([]ListedAt, error) {
+	var lists []ListedAt
+	if err := s.consult(ctx, idOrAlias, func(x *session) { lists = x.listedAt() }); err != nil {
+		return nil, err
 	}
-	return lists
+	return lists, nil
 }
 
 func (s *session) listedAt() []ListedAt {
@@ -297,38 +298,41 @@ func (s *session) listedAt() []ListedAt {
 	return lists
 }
 
-// AnnounceSession announces session id at url for an administrator. How that
-// ends is told in the session only. The error is entry.ErrNotFound or
-// ErrUnlisted. Any goroutine but a loop's.
-func (s *Server) AnnounceSession(id, url string) error {
-	err := error(entry.ErrNotFound)
-	if r := s.registry.find(id); r != nil && s.config.Listings != nil {
-		r.ask(func() {
-			if err = nil; r.session.flag(store.Unlisted) {
-				err = ErrUnlisted
-				return
-			}
-			r.session.announce(url)
-		})
+// AnnounceSession announces a session at url for an administrator. How that
+// ends is told in the session only. The error may be ErrUnlisted.
+func (s *Server) AnnounceSession(ctx context.Context, idOrAlias, url string) error {
+	var refused error
+	err := s.consult(ctx, idOrAlias, func(x *session) {
+		switch {
+		case x.flag(store.Unlisted):
+			refused = ErrUnlisted
+		case x.listings != nil:
+			x.announce(url)
+		}
+	})
+	if err != nil {
+		return err
 	}
-	return err
+	return refused
 }
 
-// UnlistSession takes session id off the list where it has this number, and
-// reports whether there was one. Any goroutine but a loop's.
-func (s *Server) UnlistSession(id string, number int64) (found bool) {
-	if r := s.registry.find(id); r != nil {
-		r.ask(func() {
-			for _, l := range r.session.listedAt() {
-				if l.Number == number {
-					found = true
-					r.session.unlist(l.URL)
-					return
-				}
+// UnlistSession takes a session off the list where it has this number, and
+// reports whether there was one.
+func (s *Server) UnlistSession(ctx context.Context, idOrAlias string, number int64) (bool, error) {
+	var found bool
+	err := s.consult(ctx, idOrAlias, func(x *session) {
+		for _, l := range x.listedAt() {
+			if l.Number == number {
+				found = true
+				x.unlist(l.URL)
+				return
 			}
-		})
+		}
+	})
+	if err != nil {
+		return false, err
 	}
-	return found
+	return found, nil
 }
 
 // post runs f on a session's loop as soon as the session is ready, if it still

@@ -189,6 +189,7 @@ func (p *process) serveAdmin(l net.Listener, port int) {
 		select {
 		case <-renew:
 			p.admin.CloseListeners()
+			_ = served.Close() // if it was not served yet
 			<-ended
 		case err := <-ended:
 			if err != nil {
@@ -199,12 +200,18 @@ func (p *process) serveAdmin(l net.Listener, port int) {
 		if p.sockets.passed {
 			continue
 		}
-		fresh, err := listenAdmin(port)
-		if err != nil {
-			p.put(serverlog.Warn, fmt.Sprintf("The admin API ends: %v", err))
-			return
+		for l = nil; l == nil; {
+			var err error
+			if l, err = listenAdmin(port); err == nil {
+				break
+			}
+			p.put(serverlog.Warn, fmt.Sprintf("The admin port stays closed until the next SIGUSR1: %v", err))
+			select {
+			case <-renew:
+			case <-p.quit:
+				return
+			}
 		}
-		l = fresh
 	}
 }
 

@@ -123,7 +123,7 @@ func (s *Server) session(ctx context.Context, c *call, id string) reply {
 }
 
 // listings serves the session's public listings (admin-api.md §4.4).
-func (s *Server) listings(_ context.Context, c *call, id string) reply {
+func (s *Server) listings(ctx context.Context, c *call, id string) reply {
 	if number := c.next(); number != "" {
 		n, err := strconv.ParseInt(number, 10, 64)
 		switch {
@@ -131,19 +131,28 @@ func (s *Server) listings(_ context.Context, c *call, id string) reply {
 			return notFound()
 		case c.method != http.MethodDelete:
 			return badMethod()
-		case !s.cfg.Relay.UnlistSession(id, n):
+		}
+		found, err := s.cfg.Relay.UnlistSession(ctx, id, n)
+		switch {
+		case err != nil:
+			return s.failure(err)
+		case !found:
 			return notFound()
 		}
 		return done
 	}
 	switch c.method {
 	case http.MethodGet:
-		return ok(listingEntries(s.cfg.Relay.ListedAt(id)))
+		lists, err := s.cfg.Relay.ListedAt(ctx, id)
+		if err != nil {
+			return s.failure(err)
+		}
+		return ok(listingEntries(lists))
 	case http.MethodPost:
 		if !c.params.has("url") {
 			return badRequest("Missing url")
 		}
-		if err := s.cfg.Relay.AnnounceSession(id, c.params.text("url")); err != nil {
+		if err := s.cfg.Relay.AnnounceSession(ctx, id, c.params.text("url")); err != nil {
 			return s.failure(err)
 		}
 		return done
