@@ -2,7 +2,9 @@ package relay
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -10,12 +12,15 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"drawrelay/frame"
 	"drawrelay/store"
+	"drawrelay/store/diskspace"
+	"drawrelay/store/entry"
 	"drawrelay/store/storetest"
 )
 
@@ -294,6 +299,60 @@ func TestBrokenDisk(t *testing.T) {
 				t.Error("what was refused is there after the restart")
 			}
 		})
+	}
+}
+
+// TestDiskFillsUp: hosts are refused first, then drawing, each with a reason;
+// all of it ends by itself, and nothing of what was accepted is lost.
+func TestDiskFillsUp(t *testing.T) {
+	var free atomic.Uint64
+	free.Store(1 << 40)
+	ts := startServer(t, setup{loops: 1, files: true, space: func(string) (diskspace.Space, error) {
+		return diskspace.Space{Free: free.Load(), Total: 1 << 40}, nil
+	}})
+	host, id := ts.host("host", 3)
+	ann, bob := ts.join("ann", id), ts.join("bob", id)
+	ann.send(148, []byte("before"))
+	bob.waitBody("before")
+
+	free.Store(200 << 20)
+	ts.awaitLog("nobody can host")
+	c, ec := ts.connect("second")
+	v, _ := frame.ParseVersion("dp:4.25.1")
+	err := ts.Host(context.Background(), &entry.HostRequest{Person: c.person(), Conn: ec, UserID: 1, Version: v})
+	var refusal *entry.Refusal
+	if !errors.As(err, &refusal) || refusal.Code != "closed" || !strings.Contains(refusal.Message, "short of disk space") {
+		t.Errorf("host: %v", err)
+	}
+	ann.send(148, []byte("still drawn"))
+	bob.waitBody("still drawn")
+	joiner := ts.join("joiner", id)
+	joiner.waitBody("still drawn")
+
+	free.Store(10 << 20)
+	for _, c := range []*client{host, ann, bob, joiner} {
+		c.waitAlert("The server cannot store this session: its disk is almost full.")
+	}
+	ann.send(148, []byte("refused"))
+	ann.send(frame.TypeChat, []byte("\x00\x00chat goes on"))
+	bob.waitBody("\x00\x00chat goes on")
+	if bob.has("refused") {
+		t.Error("sent what is not kept")
+	}
+
+	free.Store(1 << 40)
+	for _, c := range []*client{host, ann, bob, joiner} {
+		c.waitAlert("The server can store this session again.")
+	}
+	ann.send(148, []byte("again"))
+	bob.waitBody("again")
+	ts.host("third", 1)
+	ts.stop()
+	ts.open()
+	after := ts.join("after", id)
+	after.waitBody("again")
+	if !after.has("before") || !after.has("still drawn") || after.has("refused") {
+		t.Error("the history is another one after the restart")
 	}
 }
 

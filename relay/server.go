@@ -239,6 +239,9 @@ func (s *Server) Adopt(h *store.History) error {
 	return nil
 }
 
+// errNoRoom refuses a host while the disk is almost full.
+var errNoRoom = &entry.Refusal{Code: "closed", Message: "This server is short of disk space, so nobody can host at the moment. Joining still works."}
+
 // Host implements entry.Seater. It blocks for the creation of the files.
 func (s *Server) Host(ctx context.Context, q *entry.HostRequest) error {
 	if s.stopping.Load() {
@@ -263,6 +266,9 @@ func (s *Server) Host(ctx context.Context, q *entry.HostRequest) error {
 		Alias: q.Alias, Founder: q.Person.Name, Version: q.Version,
 		MaxUsers: set.UserLimit(), ForceNSFM: set.ForceNSFM, AutoReset: set.AutoResetThreshold,
 	})
+	if errors.Is(err, store.ErrNoRoom) {
+		return errNoRoom
+	}
 	if err != nil {
 		s.log.Put(serverlog.Entry{Level: serverlog.Error, Topic: serverlog.Status,
 			User:    serverlog.User{Addr: q.Person.Addr, Name: q.Person.Name},

@@ -25,6 +25,7 @@ import (
 
 	"drawrelay/frame"
 	"drawrelay/store"
+	"drawrelay/store/diskspace"
 	"drawrelay/store/entry"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
@@ -48,6 +49,7 @@ type setup struct {
 	record    bool          // all sessions
 	interval  time.Duration // of syncs; 0: a second, negative: before delivery
 	now       func() time.Time
+	space     func(string) (diskspace.Space, error)
 	conn      func(*entry.Person, *entry.Conn) // changes what members bring along
 }
 
@@ -151,6 +153,9 @@ func (ts *testServer) open() {
 	}
 	if ts.setup.interval != 0 {
 		o.SyncInterval = max(0, ts.setup.interval)
+	}
+	if ts.setup.space != nil {
+		o.Space, o.SpaceEvery = ts.setup.space, time.Millisecond
 	}
 	ts.store, err = store.Open(o)
 	if err != nil {

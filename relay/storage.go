@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"drawrelay/frame"
+	"drawrelay/store"
 	"drawrelay/store/serverlog"
 )
 
@@ -138,6 +139,7 @@ var storageReasons = []struct {
 	is           error
 	reason, cure string
 }{
+	{store.ErrNoRoom, "its disk is almost full", "free some space on the disk of the sessions folder, the session then goes on by itself"},
 	{syscall.ENOSPC, "its disk is full", "free some space on the disk of the sessions folder, the session then goes on by itself"},
 	{syscall.EDQUOT, "its disk quota is used up", "free some space or raise the quota of the server's user, the session then goes on by itself"},
 	{syscall.EFBIG, "its file has become too large", "reset the session, or raise the limit of file sizes of the server's user"},

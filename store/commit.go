@@ -147,6 +147,7 @@ type Durable struct {
 	errs      sync.Mutex // protects the parts of err
 	writeErr  error      // of the last write
 	syncErr   error      // of the first sync that failed, for good
+	noRoom    bool       // the disk is almost full
 	forgotten bool       // not counted as failing any more
 
 	mu       sync.Mutex // protects the journal's queue
@@ -252,7 +253,7 @@ func (d *Durable) Flush() error {
 		d.idle.Wait()
 	}
 	d.c.mu.Unlock()
-	if err := d.Err(); err != nil {
+	if err := d.failure(); err != nil {
 		return err
 	}
 	return d.sync()

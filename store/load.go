@@ -110,6 +110,9 @@ func (s *Store) Load() ([]*History, error) {
 		s.live[h] = struct{}{}
 	}
 	s.mu.Unlock()
+	for _, h := range loaded {
+		h.noteRoom(s.Room() == RoomNone)
+	}
 	return loaded, nil
 }
 

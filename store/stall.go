@@ -134,11 +134,24 @@ func (d *Durable) syncFailure() error {
 	return d.syncErr
 }
 
+// failure returns why the last write or a sync has failed, or nil.
+func (d *Durable) failure() error {
+	d.errs.Lock()
+	defer d.errs.Unlock()
+	if d.syncErr != nil {
+		return d.syncErr
+	}
+	return d.writeErr
+}
+
 // publishErr makes Err return what holds now. The caller holds d.errs.
 func (d *Durable) publishErr() {
 	err := d.syncErr
 	if err == nil {
 		err = d.writeErr
+	}
+	if err == nil && d.noRoom {
+		err = ErrNoRoom
 	}
 	var p *error
 	if err != nil {

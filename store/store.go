@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"drawrelay/frame"
+	"drawrelay/store/diskspace"
 	"drawrelay/store/serverlog"
 )
 
@@ -43,6 +45,11 @@ type Options struct {
 	// Archive returns the setting `archive` at this moment, any goroutine.
 	// nil: files of ended sessions are deleted.
 	Archive func() bool
+	// Space asks for the room of the session folder's disk. nil: the system
+	// is asked if FS is OS, else there is enough.
+	Space func(dir string) (diskspace.Space, error)
+	// SpaceEvery is how often, 0: every 2 s.
+	SpaceEvery time.Duration
 }
 
 // Store keeps sessions in a folder, or in memory.
@@ -50,6 +57,10 @@ type Store struct {
 	o    Options
 	c    *Committer // nil: memory only
 	rand lockedReader
+
+	room     atomic.Int32 // a Room
+	quit     chan struct{}
+	quitOnce sync.Once
 
 	mu        sync.Mutex // protects what follows; never held across I/O
 	lastStamp int64
@@ -71,7 +82,13 @@ func Open(o Options) (*Store, error) {
 	if o.Archive == nil {
 		o.Archive = func() bool { return false }
 	}
-	s := &Store{o: o, rand: lockedReader{r: o.Rand}, live: make(map[*History]struct{})}
+	if o.Space == nil && o.FS == OS {
+		o.Space = diskspace.Of
+	}
+	if o.SpaceEvery == 0 {
+		o.SpaceEvery = spaceEvery
+	}
+	s := &Store{o: o, quit: make(chan struct{}), rand: lockedReader{r: o.Rand}, live: make(map[*History]struct{})}
 	if o.Dir == "" {
 		return s, nil
 	}
@@ -90,6 +107,10 @@ func Open(o Options) (*Store, error) {
 		s.c.sumsDir, s.c.fs, s.c.warn = o.Checksums, o.FS, func(format string, args ...any) { s.warn("", format, args...) }
 		s.tidySums()
 	}
+	if o.Space != nil {
+		s.lookAtRoom()
+		go s.watchRoom(s.quit)
+	}
 	return s, nil
 }
 
@@ -99,6 +120,7 @@ func (s *Store) Committer() *Committer { return s.c }
 // Close writes, syncs and closes all sessions and keeps their files. Sessions
 // must not be used any more. It returns all errors.
 func (s *Store) Close() error {
+	s.quitOnce.Do(func() { close(s.quit) })
 	s.mu.Lock()
 	todo := make(chan *History, len(s.live))
 	for h := range s.live {
@@ -158,6 +180,9 @@ func (s *Store) Create(c Create) (*History, error) {
 			return nil, err
 		}
 	}
+	if s.Room() >= RoomShort {
+		return nil, ErrNoRoom
+	}
 	h := newHistory(s, c.ID, s.o.Now())
 	h.Alias = trim(blank(c.Alias))
 	h.Version = c.Version.String()
@@ -171,6 +196,7 @@ func (s *Store) Create(c Create) (*History, error) {
 	s.mu.Lock()
 	s.live[h] = struct{}{}
 	s.mu.Unlock()
+	h.noteRoom(s.Room() == RoomNone)
 	return h, nil
 }
 

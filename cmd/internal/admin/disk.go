@@ -3,6 +3,8 @@ package admin
 import (
 	"sync"
 	"time"
+
+	"drawrelay/store/diskspace"
 )
 
 const (
@@ -13,24 +15,21 @@ const (
 	diskWait = 200 * time.Millisecond
 )
 
-// diskSpace is what a disk has, bytes.
-type diskSpace struct{ free, size uint64 }
-
 // disk looks at the disk of a folder, never twice at a time.
 type disk struct {
 	folder string // empty: there is none
-	space  func(folder string) (diskSpace, error)
+	space  func(folder string) (diskspace.Space, error)
 
 	mu      sync.Mutex
 	looking bool
-	last    diskSpace
+	last    diskspace.Space
 	at      time.Time // of last, zero = never
 }
 
 // look returns the newest figures. known is false if there are none.
-func (d *disk) look() (s diskSpace, known bool) {
+func (d *disk) look() (s diskspace.Space, known bool) {
 	if d.folder == "" {
-		return diskSpace{}, false
+		return diskspace.Space{}, false
 	}
 	d.mu.Lock()
 	if time.Since(d.at) > diskAge && !d.looking {

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"drawrelay/store"
 )
 
 const (
 	// healthTime is how long the loops may take to answer a health check.
 	healthTime = 2 * time.Second
-	// lowDisk is the part of the disk, 1/lowDisk, below which its free space
-	// is reported.
-	lowDisk = 20
 )
 
 // Health is the answer to a health check.
@@ -45,8 +44,15 @@ func (s *Server) health(ctx context.Context) Health {
 			report("degraded", "%d sessions are delivered ahead of their files, because the disk is slow", w.Stalled)
 		}
 	}
-	if d, known := s.disk.look(); known && d.free < d.size/lowDisk {
-		report("degraded", "%d MiB are free for the sessions folder", d.free>>20)
+	if s.cfg.Room != nil {
+		switch s.cfg.Room() {
+		case store.RoomLow:
+			report("degraded", "the disk of the sessions folder is filling up")
+		case store.RoomShort:
+			report("failing", "nobody can host: the disk of the sessions folder is almost full")
+		case store.RoomNone:
+			report("failing", "sessions take no more drawing: the disk of the sessions folder is full")
+		}
 	}
 	if c := s.cfg.Certificate; c != nil {
 		if days := c.DaysLeft(s.cfg.Now()); days <= 0 {

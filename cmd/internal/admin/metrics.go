@@ -113,8 +113,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(metricStoreFailing, float64(w.Failing))
 	}
 	if d, known := c.s.disk.look(); known {
-		gauge(metricDiskFree, float64(d.free))
-		gauge(metricDiskSize, float64(d.size))
+		gauge(metricDiskFree, float64(d.Free))
+		gauge(metricDiskSize, float64(d.Total))
 	}
 	counter(metricLogDrops, float64(cfg.Log.Dropped()), "stderr")
 	if cfg.Database != nil {

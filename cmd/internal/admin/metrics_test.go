@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"drawrelay/frame"
+	"drawrelay/store"
 )
 
 // metric returns a value out of the text form.
@@ -85,13 +86,17 @@ func TestHealth(t *testing.T) {
 	w := newWorld(t, setup{files: true})
 	w.equal("healthy", w.request("GET", "/healthz", "").v, object{"status": "ok"})
 	w.equal("ready", w.request("GET", "/readyz", "").v, object{"status": "ok"})
-	w = newWorld(t, setup{prepare: func(s *Server) {
-		s.disk = disk{folder: "x", space: func(string) (diskSpace, error) { return diskSpace{free: 1 << 20, size: 1 << 30}, nil }}
-	}})
-	a := w.request("GET", "/healthz", "")
-	w.equal("little space", []any{a.status, a.v}, []any{200, object{"status": "degraded", "problems": []any{"1 MiB are free for the sessions folder"}}})
+	for room, want := range map[store.Room][]any{
+		store.RoomLow:   {200, object{"status": "degraded", "problems": []any{"the disk of the sessions folder is filling up"}}},
+		store.RoomShort: {503, object{"status": "failing", "problems": []any{"nobody can host: the disk of the sessions folder is almost full"}}},
+		store.RoomNone:  {503, object{"status": "failing", "problems": []any{"sessions take no more drawing: the disk of the sessions folder is full"}}},
+	} {
+		w = newWorld(t, setup{config: func(c *Config) { c.Room = func() store.Room { return room } }})
+		a := w.request("GET", "/healthz", "")
+		w.equal("little space", []any{a.status, a.v}, want)
+	}
 	w = newWorld(t, setup{config: func(c *Config) { c.Certificate = fixedDays(0) }})
-	a = w.request("GET", "/healthz", "")
+	a := w.request("GET", "/healthz", "")
 	w.equal("expired", []any{a.status, a.object(t)["status"]}, []any{503, "failing"})
 }
 

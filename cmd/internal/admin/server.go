@@ -23,6 +23,7 @@ import (
 	"drawrelay/relay"
 	"drawrelay/store"
 	"drawrelay/store/db"
+	"drawrelay/store/diskspace"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -96,6 +97,8 @@ type Config struct {
 
 	// Commits are the writers of sessions, nil = sessions are in memory.
 	Commits *store.Committer
+	// Room returns how much space sessions have left, nil = they are in memory.
+	Room func() store.Room
 	// Folder is where sessions are kept, empty = nowhere.
 	Folder string
 	// Certificate is that of the TLS port, nil = none.
@@ -150,7 +153,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, rate: newBucket(cfg.Now), wrong: newWrongGuard(),
 		changing: make(chan struct{}, 1), sockets: connLimit{places: make(chan struct{}, maxConns)},
-		servers: make(map[*http.Server]bool), disk: disk{folder: cfg.Folder, space: folderSpace},
+		servers: make(map[*http.Server]bool), disk: disk{folder: cfg.Folder, space: diskspace.Of},
 	}
 	s.api = adminpage.Guard(http.HandlerFunc(s.call), cfg.Origin)
 	s.mux = s.inside()
