@@ -3,7 +3,7 @@ import { h, fill, button, badge, notify, ask } from './dom.js';
 import { api } from './api.js';
 import { table } from './table.js';
 import { tile, tiles } from './chart.js';
-import { span } from './format.js';
+import { span, banTime } from './format.js';
 import { lockNote } from './actions.js';
 
 export async function open(root, context) {
@@ -17,7 +17,7 @@ export async function open(root, context) {
     columns: [
       { label: 'Number', class: 'number', sort: (b) => b.id, cell: (b) => String(b.id) },
       { label: 'Whom', cell: (b) => h('span', { class: 'codes' }, targets(b).map((t) => h('code', {}, t))) },
-      { label: 'Until', class: 'wide', sort: (b) => b.expires, cell: (b) => b.expires },
+      { label: 'Until', class: 'wide', sort: (b) => b.expires, cell: (b) => banTime(b.expires) },
       { label: 'Note', class: 'wide', cell: (b) => [b.comment, b.reason && b.reason !== b.comment ? h('span', { class: 'hint' }, ` told: ${b.reason}`) : null] },
       { label: 'State', sort: (b) => b.enabled, cell: (b) => (b.enabled ? badge('counts', 'good') : badge('switched off', 'warn')) },
       {

@@ -2,7 +2,7 @@
 // server or on the members.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { World, until } from './setup.js';
+import { World, Service, until } from './setup.js';
 
 let world;
 let alice;
@@ -188,10 +188,19 @@ test('session: invites and listings', async () => {
   await answer(page, {}, 'Revoke');
   await until('no invite', async () => (await session()).invitelist.length === 0);
 
-  await button(page, 'List it').click();
-  await answer(page, { 'Address of the listing server': 'http://127.0.0.1:9/listing/' }, 'List');
-  await notice(page, 'Asked the listing server');
-  await alice.wait('the failure', (m) => /127\.0\.0\.1/.test(m.json?.message ?? ''));
+  const listing = await Service.start((method) => (method === 'POST' ? { id: 17, key: 'secret', expires: 10 } : { status: 'ok' }));
+  try {
+    await button(page, 'List it').click();
+    await answer(page, { 'Address of the listing server': listing.url }, 'List');
+    await notice(page, 'Asked the listing server');
+    const entry = page.getByRole('listitem').filter({ hasText: listing.url });
+    await button(entry, 'Remove').click();
+    await answer(page, {}, 'Remove');
+    await until('the removal', () => listing.asked.includes('DELETE /sessions/17'));
+    await page.getByText('Not listed anywhere.').waitFor();
+  } finally {
+    listing.stop();
+  }
   await world.close(page);
 });
 
@@ -418,6 +427,24 @@ test('external bans', async () => {
   await button(page, 'Forget all').click();
   await answer(page, {}, 'Forget');
   await notice(page, 'Forgotten.');
+  const source = await Service.start(() => ({
+    bans: [{ id: 7, expires: '9999-12-31 23:59:59', comment: 'raid', reason: 'go away', ips: [{ from: '198.51.100.0', to: '198.51.100.255' }] }],
+  }));
+  try {
+    await world.api('server/', 'PUT', { extBansUrl: source.url });
+    const row = page.getByRole('row', { name: /198\.51\.100\.0 – 198\.51\.100\.255/ });
+    await until('the ban', async () => (await world.api('extbans/')).bans.length === 1);
+    await row.getByText('counts').waitFor();
+    await row.getByRole('button').click();
+    await row.getByText('switched off').waitFor();
+    assert.equal((await world.api('extbans/')).bans[0].enabled, false);
+    const before = source.asked.length;
+    await button(page, 'Fetch now').click();
+    await until('another fetch', () => source.asked.length > before);
+  } finally {
+    await world.api('server/', 'PUT', { extBansUrl: '' });
+    source.stop();
+  }
   await world.close(page);
 });
 
@@ -433,6 +460,38 @@ test('certificates', async () => {
   } finally {
     await other.stop();
   }
+});
+
+test('graphical mode', async () => {
+  const other = await World.desktop();
+  try {
+    const { page } = other;
+    await page.getByRole('heading', { level: 1, name: 'Status' }).waitFor();
+    await page.goto(`${other.base}#/accounts`);
+    await page.getByText('There are no accounts.').waitFor();
+    await other.check(page, 'light-graphical');
+    await button(page, 'Stop the server').click();
+    await answer(page, {}, 'Stop');
+    page.expected = /ERR_/;
+    await page.getByText('The server stops.').waitFor();
+    await until('the end', () => other.server.exitCode === 0);
+    await other.close(page);
+  } finally {
+    await other.stop();
+  }
+});
+
+test('termination from the list', async () => {
+  const hugo = await world.member('hugo').host('Short', 'short');
+  const page = await world.open('sessions');
+  await button(page.getByRole('row', { name: /Short/ }), 'Terminate').click();
+  await button(dialog(page), 'Cancel').click();
+  await button(page.getByRole('row', { name: /Short/ }), 'Terminate').click();
+  await answer(page, {}, 'Terminate');
+  await hugo.gone();
+  hugo.close();
+  await page.getByRole('row', { name: /Short/ }).waitFor({ state: 'detached' });
+  await world.close(page);
 });
 
 test('termination', async () => {

@@ -1,7 +1,8 @@
 // A server of its own with members in it, and a browser at its page.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, readFileSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +31,30 @@ function freePort() {
   });
 }
 
+// Service is another server, such as one that lists sessions; it remembers what
+// it was asked. answer(method, path, body) gives the JSON of its answers.
+export class Service {
+  static async start(answer) {
+    const s = new Service();
+    s.asked = [];
+    s.http = createServer(async (request, response) => {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      s.asked.push(`${request.method} ${request.url}`);
+      response.setHeader('Content-Type', 'application/json');
+      response.end(JSON.stringify(answer(request.method, request.url, body)));
+    });
+    await new Promise((resolve) => { s.http.listen(0, '127.0.0.1', resolve); });
+    s.url = `http://127.0.0.1:${s.http.address().port}/`;
+    return s;
+  }
+
+  stop() {
+    this.http.closeAllConnections();
+    this.http.close();
+  }
+}
+
 // until waits for a condition; every wait of the tests is bounded by it.
 export async function until(what, f) {
   const end = Date.now() + 20000;
@@ -39,6 +64,20 @@ export async function until(what, f) {
     if (Date.now() > end) throw new Error(`waited too long for ${what}`);
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
+}
+
+const launch = () => chromium.launch({
+  executablePath: browserPath,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+
+// watch remembers everything that goes wrong in a page, and requests to
+// anywhere but its server.
+function watch(page, base) {
+  page.wrong = [];
+  page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !page.expected?.test(m.text())) page.wrong.push(m.text()); });
+  page.on('pageerror', (e) => page.wrong.push(e.stack));
+  page.on('request', (r) => { if (!r.url().startsWith(base) && !r.url().startsWith('data:')) page.wrong.push(`asked ${r.url()}`); });
 }
 
 // World is everything a test needs.
@@ -60,10 +99,7 @@ export class World {
       if (w.server.exitCode !== null) throw new Error(`the server ended:\n${w.log}`);
       return fetch(`${w.base}api/status/`, { headers: w.headers() }).then((r) => r.ok, () => false);
     });
-    w.browser = await chromium.launch({
-      executablePath: browserPath,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    });
+    w.browser = await launch();
     return w;
   }
 
@@ -89,13 +125,28 @@ export class World {
     const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: scheme, httpCredentials: credentials, reducedMotion: 'reduce' });
     context.setDefaultTimeout(15000);
     const page = await context.newPage();
-    page.wrong = [];
-    page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !page.expected?.test(m.text())) page.wrong.push(m.text()); });
-    page.on('pageerror', (e) => page.wrong.push(e.stack));
-    page.on('request', (r) => { if (!r.url().startsWith(this.base) && !r.url().startsWith('data:')) page.wrong.push(`asked ${r.url()}`); });
+    watch(page, this.base);
     await page.goto(`${this.base}#/${view}`);
     await page.locator('#main .content > *').first().waitFor({ state: 'attached' });
     return page;
+  }
+
+  // desktop starts a server in graphical mode, and opens in the browser what it
+  // wants to be opened.
+  static async desktop() {
+    const w = new World();
+    w.folder = mkdtempSync(join(tmpdir(), 'adminpage-'));
+    w.members = [];
+    const opened = join(w.folder, 'opened');
+    writeFileSync(join(w.folder, 'xdg-open'), `#!/bin/sh\necho "$1" > ${opened}.new && /bin/mv ${opened}.new ${opened}\n`, { mode: 0o755 });
+    w.server = spawn(binary, ['--gui', '--port', String(await freePort()), '--listen', '127.0.0.1'], { env: { HOME: w.folder, PATH: w.folder, DISPLAY: ':99' } });
+    w.browser = await launch();
+    const link = await until('the link', () => existsSync(opened) && readFileSync(opened, 'utf8').trim());
+    w.base = link.slice(0, link.indexOf('open?'));
+    w.page = await (await w.browser.newContext()).newPage();
+    watch(w.page, w.base);
+    await w.page.goto(link);
+    return w;
   }
 
   // check finds violations of accessibility, and takes a picture.
