@@ -6,11 +6,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"drawrelay/frame"
 	"drawrelay/store"
+	"drawrelay/store/entry"
 )
 
 // metric returns a value out of the text form.
@@ -115,6 +117,23 @@ func TestProfiles(t *testing.T) {
 	}
 	w.equal("kept", w.request("GET", "/debug/flight", "").body, a.body)
 	w.equal("off", newWorld(t, setup{}).request("GET", "/debug/flight", "").status, 404)
+}
+
+// A loop that hangs is noticed, and what it was doing is kept.
+func TestStall(t *testing.T) {
+	w := newWorld(t, setup{config: func(c *Config) { c.FlightRecorder = true }})
+	a := w.host("alice", "")
+	var once sync.Once
+	cancel := w.relay.Watch(func(string, *entry.Session) { once.Do(func() { time.Sleep(4 * StallLimit) }) })
+	defer cancel()
+	w.ok("PUT", "sessions/"+a.session, `{"title":"slow"}`)
+	w.logged("Status An event loop did not answer for ")
+	if a := w.request("GET", "/debug/flight", ""); a.status != 200 || !strings.HasPrefix(a.body, "go 1.") {
+		t.Errorf("%d %.40q", a.status, a.body)
+	}
+	if n := metric(t, w.request("GET", "/metrics", "").body, "drawpile_loop_stalls_total"); n < 1 {
+		t.Errorf("%v stalls", n)
+	}
 }
 
 // A panic in a call is answered and counted as an error of ours.

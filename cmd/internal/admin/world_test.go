@@ -59,7 +59,7 @@ type setup struct {
 
 // world is a server with its admin API, over real sockets.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	clock *clock
 	relay *relay.Server
 	login *login.Server
@@ -105,7 +105,7 @@ func (nobody) Allowed(string) bool            { return false }
 func (nobody) Announce(_, _ string, _ bool)   {}
 func (nobody) Unlist(session, listURL string) {}
 
-func newWorld(t *testing.T, s setup) *world {
+func newWorld(t testing.TB, s setup) *world {
 	t.Helper()
 	w := &world{t: t, clock: new(clock), log: serverlog.New(io.Discard, serverlog.FormatText, nil)}
 	set := settings.Default()
@@ -202,7 +202,7 @@ type answer struct {
 	v      any // decoded body, nil if there is none
 }
 
-func (a answer) object(t *testing.T) object {
+func (a answer) object(t testing.TB) object {
 	t.Helper()
 	o, isObject := a.v.(map[string]any)
 	if !isObject {
