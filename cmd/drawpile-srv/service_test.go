@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -316,5 +317,66 @@ func TestWatchdogStarves(t *testing.T) {
 	p.doors[0].busy.Store(0)
 	if got := strings.Count(log.String(), "The watchdog is not fed"); got != 1 {
 		t.Errorf("logged %d times", got)
+	}
+}
+
+// upgrade asks a port for a WebSocket connection and returns the status line.
+func upgrade(t *testing.T, port int) string {
+	t.Helper()
+	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	fmt.Fprint(c, "GET /any HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// configuration.md §23 item 9: three passed sockets are TCP, admin API and
+// WebSocket in this order, or what their names say; options about ports do not
+// count.
+func TestRunThreePassedSockets(t *testing.T) {
+	const tcp, admin, web = 0, 1, 2
+	for _, tt := range []struct {
+		names string
+		order [3]int
+	}{
+		{"", [3]int{tcp, admin, web}},
+		{"websocket:tcp:admin", [3]int{web, tcp, admin}},
+	} {
+		var files []*os.File
+		var port [3]int
+		for _, what := range tt.order {
+			f, p := listening(t)
+			files = append(files, f)
+			port[what] = p
+		}
+		unused := strconv.Itoa(freePort(t))
+		s := launchCommand(t, passing(t, tt.names, files, "--port", unused, "--websocket-port", unused, "--web-admin-port", unused), port[tcp])
+		if _, g := s.connect(); g.Version != 4 {
+			t.Errorf("%q: greeting %+v", tt.names, g)
+		}
+		if line := upgrade(t, port[web]); line != "HTTP/1.1 101 Switching Protocols" {
+			t.Errorf("%q: WebSocket: %s", tt.names, line)
+		}
+		for range 2 {
+			if status, body := get(t, port[admin], "/api/status/", ""); status != 200 || !strings.Contains(body, fmt.Sprintf(`"ext_port":%d`, port[tcp])) {
+				t.Errorf("%q: admin API: %d %s", tt.names, status, body)
+			}
+			s.signal(syscall.SIGUSR1) // the socket stays what it is
+		}
+		if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", unused)); err == nil {
+			conn.Close()
+			t.Error("listens at --port")
+		}
+		if want := "--port, --websocket-port, --web-admin-port: ignored"; !strings.Contains(s.log.String(), want) {
+			t.Errorf("%q is not in the log", want)
+		}
 	}
 }
