@@ -106,3 +106,15 @@ func TestRunAsUserRefusals(t *testing.T) {
 		}
 	}
 }
+
+// Decision 3 of the specification: root is warned, and served.
+func TestRunAsRootWarns(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root")
+	}
+	s := launch(t)
+	if !strings.Contains(s.log.String(), "drawpile-srv: warning: this program should not be run as root") {
+		t.Errorf("no warning in\n%s", s.log)
+	}
+	s.connect()
+}
