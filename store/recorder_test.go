@@ -344,3 +344,48 @@ func TestRecorderOnDisk(t *testing.T) {
 	}
 	t.Logf("head of %d bytes", strings.Index(file, string(recordingHead)))
 }
+
+// TestRecorderStuck bounds what waits for a disk that does not keep up: later
+// resets are left out and told once, and recorded again when it has caught up.
+func TestRecorderStuck(t *testing.T) {
+	segments := store.LiveSegments()
+	fsys := storetest.New(1)
+	x := newStudio(t, fsys, "", "rec/%i.dprec", nil)
+	log, told := warnings()
+	x.rec, x.round = store.IdleRecorder(store.RecorderOptions{Path: "rec/%i.dprec", FS: fsys, Log: log, Now: x.clock.now}, nil)
+	x.draw(1)
+	x.track = x.rec.Begin(x.h)
+	reset := func(fresh bool) {
+		old := x.h.Log()
+		l := store.NewLog()
+		x.h.SetLog(l)
+		x.draw(2)
+		if fresh {
+			x.track.Restart(l)
+		} else {
+			x.track.Continue(l, 0)
+		}
+		must(t, old.Release())
+	}
+	for range 50 {
+		reset(true)
+	}
+	reset(false) // of a history that is not recorded
+	x.round()
+	x.round()
+	if n := len(x.recorded("rec")); n != 32 || strings.Count(told(), "lacks parts") != 1 {
+		t.Errorf("%d recordings, told: %s", n, told())
+	}
+	reset(true)
+	x.draw(3)
+	must(t, x.h.Close())
+	x.track.Finish()
+	x.round()
+	files := x.recorded("rec")
+	if got := drawing(t, files[x.h.ID+" (32).dprec"]); len(files) != 33 || len(got) != 6+7 {
+		t.Errorf("%d recordings, the last has %d bytes", len(files), len(got))
+	}
+	if n := store.LiveSegments() - segments; n != 0 {
+		t.Errorf("%d segments are still in use", n)
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"drawrelay/store"
 	"drawrelay/store/config"
 	"drawrelay/store/db"
+	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 	"drawrelay/store/template"
 )
@@ -317,7 +318,11 @@ func (r *checkReport) files(o *options) {
 // templates reads all templates as a start does, which leaves out those that
 // cannot be used.
 func (r *checkReport) templates(dir string) {
-	f, err := template.Open(dir, template.Options{Now: time.Now, Log: func(_ bool, text string) { r.odd(text) }})
+	f, err := template.Open(dir, template.Options{Now: time.Now, Log: func(level serverlog.Level, text string) {
+		if level <= serverlog.Warn {
+			r.odd(text)
+		}
+	}})
 	if err != nil {
 		r.bad(fmt.Errorf("--templates %s: %w", dir, err))
 		return

@@ -8,7 +8,6 @@ import (
 	"drawrelay/relay"
 	"drawrelay/store"
 	"drawrelay/store/entry"
-	"drawrelay/store/serverlog"
 	"drawrelay/store/template"
 )
 
@@ -25,13 +24,7 @@ func (p *process) openTemplates(o *options) error {
 	}
 	folder, err := template.Open(o.templates, template.Options{
 		NewID: p.store.NewID, Now: p.reloader.now,
-		Log: func(unusable bool, text string) {
-			level := serverlog.Warn
-			if unusable {
-				level = serverlog.Error
-			}
-			p.put(level, text)
-		},
+		Log: p.put,
 	})
 	if err != nil {
 		return fmt.Errorf("--templates %s: %w", o.templates, err)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"drawrelay/store/serverlog"
 )
 
 // clockGrain is more than the resolution of modification times. A file read so
@@ -20,9 +22,9 @@ const clockGrain = 20 * time.Millisecond
 type Options struct {
 	// NewID makes an id for a session to be.
 	NewID func() (string, error)
-	// Log is told about files that cannot be used and about doubtful ones;
-	// unusable says which. Any goroutine that calls Look.
-	Log func(unusable bool, text string)
+	// Log is told about templates that come and go (Info), doubtful ones (Warn)
+	// and files that cannot be used (Error). Any goroutine that calls Look.
+	Log func(level serverlog.Level, text string)
 	Now func() time.Time
 }
 
@@ -68,7 +70,7 @@ func (f *Folder) Look() {
 	if err != nil {
 		if text := err.Error(); text != f.failure {
 			f.failure = text
-			f.o.Log(true, "Cannot read the template folder, the templates stay as they were: "+text)
+			f.o.Log(serverlog.Error, "Cannot read the template folder, the templates stay as they were: "+text)
 		}
 		return
 	}
@@ -91,7 +93,7 @@ func (f *Folder) Look() {
 		if !known || s.fresh || !sameState(s.info, info) {
 			s = f.read(path, alias, info, s)
 			if other, twice := taken[alias]; twice {
-				f.o.Log(false, fmt.Sprintf("Template %s hides %s, which has the same alias; rename one of them", name, other))
+				f.o.Log(serverlog.Warn, fmt.Sprintf("Template %s hides %s, which has the same alias; rename one of them", name, other))
 			}
 		}
 		now[name] = s
@@ -115,11 +117,12 @@ func (f *Folder) read(path, alias string, info fs.FileInfo, last seen) seen {
 		return s // told already
 	}
 	if err != nil {
-		f.o.Log(true, "Cannot use "+err.Error())
+		f.o.Log(serverlog.Error, "Cannot use "+err.Error())
 		return s
 	}
+	f.o.Log(serverlog.Info, fmt.Sprintf("Offering the template %s of %d messages", t.Alias, t.Messages))
 	for _, w := range t.Warnings() {
-		f.o.Log(false, "Template "+w)
+		f.o.Log(serverlog.Warn, "Template "+w)
 	}
 	return s
 }
@@ -134,6 +137,11 @@ func (f *Folder) publish(usable map[string]*Template) {
 		order = append(order, t)
 	}
 	slices.SortFunc(order, func(a, b *Template) int { return cmp.Compare(a.Alias, b.Alias) })
+	for _, t := range f.List() {
+		if usable[t.Alias] == nil {
+			f.o.Log(serverlog.Info, "No longer offering the template "+t.Alias)
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.usable, f.order = usable, order
@@ -168,7 +176,7 @@ func (f *Folder) Lookup(aliasOrID string) (t *Template, id string, ok bool) {
 	if id = f.reserved[t.Alias]; id == "" {
 		var err error
 		if id, err = f.o.NewID(); err != nil {
-			f.o.Log(true, fmt.Sprintf("Cannot use template %s: %v", t.Alias, err))
+			f.o.Log(serverlog.Error, fmt.Sprintf("Cannot use template %s: %v", t.Alias, err))
 			return nil, "", false
 		}
 		f.reserved[t.Alias] = id

@@ -12,6 +12,7 @@ import (
 	"drawrelay/frame"
 	"drawrelay/store"
 	"drawrelay/store/password"
+	"drawrelay/store/serverlog"
 	"drawrelay/store/storetest"
 	"drawrelay/store/template"
 )
@@ -295,7 +296,11 @@ func watch(t *testing.T) *watched {
 func (w *watched) open() {
 	var err error
 	w.Folder, err = template.Open(w.dir, template.Options{
-		Log: func(_ bool, text string) { w.told = append(w.told, text) }, Now: func() time.Time { return w.now },
+		Log: func(level serverlog.Level, text string) {
+			if level <= serverlog.Warn {
+				w.told = append(w.told, text)
+			}
+		}, Now: func() time.Time { return w.now },
 		NewID: func() (string, error) { w.ids++; return strings.Repeat("i", w.ids), nil },
 	})
 	if err != nil {
