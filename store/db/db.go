@@ -111,7 +111,8 @@ func Open(path string, o Options) (*DB, error) {
 		d.disconnect()
 		return nil, d.failed("open", err)
 	}
-	d.log = startLog(d)
+	d.log = newLogWriter(d)
+	go d.log.run()
 	return d, nil
 }
 

@@ -47,11 +47,9 @@ type logWriter struct {
 	failed bool  // the last try did
 }
 
-func startLog(d *DB) *logWriter {
-	w := &logWriter{db: d, queue: make(chan serverlog.Entry, logQueue), flush: make(chan chan struct{}),
+func newLogWriter(d *DB) *logWriter {
+	return &logWriter{db: d, queue: make(chan serverlog.Entry, logQueue), flush: make(chan chan struct{}),
 		stop: make(chan struct{}), done: make(chan struct{})}
-	go w.run()
-	return w
 }
 
 // Put stores an entry of the log, soon. It never waits: entries that the disk
