@@ -58,6 +58,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // route finds who serves a path.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if s.rebound(r) {
+		writePlain(w, http.StatusMisdirectedRequest, "Use localhost or the address of this machine instead of its name, or set --web-admin-auth")
+		return
+	}
 	path := r.URL.Path
 	var serve http.HandlerFunc
 	inside, open := isInside(path)

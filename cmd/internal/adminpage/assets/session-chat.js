@@ -20,6 +20,7 @@ const alert = 8;
 export function chatPart(path, context) {
   const chat = [...path, 'chat'];
   let offset = null; // null = not connected
+  let polling = false;
   const lines = h('div', { class: 'chat', role: 'log', 'aria-label': 'Chat of the session', tabindex: '0' });
   const input = field({ label: 'Message', name: 'message', required: true, hint: 'Members see it as an alert.' });
   const send = h('button', { type: 'submit', class: 'primary' }, 'Connect');
@@ -51,12 +52,12 @@ export function chatPart(path, context) {
   async function connect(message) {
     try {
       const answer = await api('POST', chat, { body: { message, timeout: chatTimeout } });
-      offset = 0;
+      offset ??= 0; // unless the session was seen to have a chat meanwhile
       take(answer);
     } catch (err) {
       if (err.status !== 409) throw err;
       // Somebody is connected already: this page joins in.
-      offset = 0;
+      offset ??= 0;
       take(await api('PUT', chat, { body: { message, offset } }));
     }
     connected();
@@ -77,16 +78,20 @@ export function chatPart(path, context) {
   }
 
   async function poll() {
+    if (polling) return;
+    polling = true;
     while (offset !== null && !context.signal.aborted) {
       await new Promise((resolve) => { setTimeout(resolve, pollTime); });
-      if (offset === null || context.signal.aborted) return;
+      if (offset === null || context.signal.aborted) break;
       try {
-        take(await api('GET', chat, { query: { offset }, signal: context.signal }));
+        const answer = await api('GET', chat, { query: { offset }, signal: context.signal });
+        if (offset !== null) take(answer);
       } catch (err) {
         if (err.status === 404 && offset !== null) disconnected('The chat has ended.');
         else if (err.name !== 'AbortError' && err.status !== 0) notify(err.message, 'bad');
       }
     }
+    polling = false;
   }
 
   function take(answer) {

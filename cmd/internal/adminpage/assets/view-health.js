@@ -15,15 +15,15 @@ export async function open(root, context) {
   const all = h('section', { class: 'card' }, h('h2', {}, 'Figures'),
     h('div', { class: 'scroll', role: 'region', 'aria-label': 'Figures', tabindex: '0' },
       h('table', {}, h('caption', { class: 'hidden' }, 'Figures of the server'), head('What', 'Value'), figures)));
-  fill(root, none,
-    h('section', { class: 'card' }, h('h2', {}, 'Checks'),
-      h('div', { class: 'scroll', role: 'region', 'aria-label': 'Checks', tabindex: '0' },
-        h('table', {}, h('caption', { class: 'hidden' }, 'Checks'), head('Check', 'State', 'What it says'), checks))),
-    all);
+  const list = h('section', { class: 'card' }, h('h2', {}, 'Checks'),
+    h('div', { class: 'scroll', role: 'region', 'aria-label': 'Checks', tabindex: '0' },
+      h('table', {}, h('caption', { class: 'hidden' }, 'Checks'), head('Check', 'State', 'What it says'), checks)));
+  fill(root, none, list, all);
 
   async function refresh() {
     const [healthy, ready, metrics] = await Promise.all(['healthz', 'readyz', 'metrics'].map((a) => text(a, context.signal)));
     none.hidden = !!(healthy || ready || metrics);
+    list.hidden = !none.hidden;
     const rows = [];
     if (healthy) rows.push(...read('Works', healthy));
     if (ready) rows.push(...read('Takes new users', ready));

@@ -61,7 +61,7 @@ export async function open(root, context) {
     put(memory, figures.resident, size(figures.resident), `${count(figures.goroutines)} goroutines`);
     put(disk, figures.diskFree, size(figures.diskFree), 'where sessions are kept', figures.diskFree < 2 ** 30 ? 'warn' : '');
     put(certificate, figures.certificateDays, `${Math.floor(figures.certificateDays)} days`, 'left', figures.certificateDays < 14 ? 'bad' : '');
-    put(lagging, figures.lagging, `${figures.lagging}`, 'with data waiting for them', figures.lagging > 0 ? 'warn' : '');
+    put(lagging, figures.lagging, `${figures.lagging}`, 'who do not take what they are sent', figures.lagging > 0 ? 'warn' : '');
   }
   onSample(show, context.signal);
 }
