@@ -53,23 +53,30 @@ var sections = map[string]section{
 	"locks":               {"", false, (*Server).locks},
 }
 
-// run serves a call. Those that change something wait for each other.
-func (s *Server) run(r *http.Request, c *call) reply {
+// run has a call served. Those that change something wait for each other.
+func (s *Server) run(r *http.Request, c *call) (answer reply) {
+	who, patience := s.looking, callTime
+	if c.method != http.MethodGet {
+		who, patience = s.changing, changeWait
+	}
+	wait, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	err := who.do(wait, func() {
+		answer = s.serveCall(r.Context(), c)
+		answer.encode()
+	})
+	if err != nil {
+		return busy()
+	}
+	return answer
+}
+
+// serveCall is run by whose turn it is.
+func (s *Server) serveCall(ctx context.Context, c *call) reply {
 	head := c.next()
 	sec, known := sections[head]
 	if !known {
 		return notFound()
-	}
-	ctx := r.Context()
-	if c.method != http.MethodGet {
-		wait, cancel := context.WithTimeout(ctx, changeWait)
-		defer cancel()
-		select {
-		case s.changing <- struct{}{}:
-			defer func() { <-s.changing }()
-		case <-wait.Done():
-			return busy()
-		}
 	}
 	c.locked = s.lockedIn(sec.name)
 	switch {

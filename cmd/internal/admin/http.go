@@ -161,8 +161,23 @@ func bodyParams(w http.ResponseWriter, r *http.Request) (params, *reply) {
 // reply is the answer to a call.
 type reply struct {
 	status int
-	body   any  // JSON
-	empty  bool // no body at all
+	body   any    // JSON
+	empty  bool   // no body at all
+	text   []byte // body, encoded
+}
+
+// encode makes the text. Long lists take a while.
+func (r *reply) encode() {
+	if r.empty || r.text != nil {
+		return
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r.body); err != nil {
+		panic("internal error: admin: " + err.Error())
+	}
+	r.text = buf.Bytes()
 }
 
 func ok(body any) reply { return reply{status: http.StatusOK, body: body} }
@@ -190,19 +205,12 @@ func badRequest(text string) reply { return fail(http.StatusBadRequest, text) }
 // writeReply sends a reply as JSON. HEAD requests get none of the body, which
 // net/http sees to.
 func writeReply(w http.ResponseWriter, r reply) {
+	r.encode()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	var buf bytes.Buffer
-	if !r.empty {
-		enc := json.NewEncoder(&buf)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(r.body); err != nil {
-			panic("internal error: admin: " + err.Error())
-		}
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(r.text)))
 	w.WriteHeader(r.status)
-	_, _ = w.Write(buf.Bytes()) // the caller may have gone
+	_, _ = w.Write(r.text) // the caller may have gone
 }
 
 // writePlain sends one of the small pages of the reference.

@@ -137,8 +137,8 @@ type Server struct {
 	stalls   atomic.Int64
 	requests [6]atomic.Int64 // by the first digit of their status
 
-	changing chan struct{} // a place for the one call that changes something
-	sockets  connLimit
+	looking, changing *crew // who work on calls
+	sockets           connLimit
 
 	mu      sync.Mutex
 	closed  bool
@@ -152,7 +152,7 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, rate: newBucket(cfg.Now), wrong: newWrongGuard(),
-		changing: make(chan struct{}, 1), sockets: connLimit{places: make(chan struct{}, maxConns)},
+		looking: newCrew(lookers), changing: newCrew(changers), sockets: connLimit{places: make(chan struct{}, maxConns)},
 		servers: make(map[*http.Server]bool), disk: disk{folder: cfg.Folder, space: diskspace.Of},
 	}
 	s.api = adminpage.Guard(http.HandlerFunc(s.call), cfg.Origin)
@@ -235,6 +235,8 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.stop()
 	s.end(true)
+	s.looking.close()
+	s.changing.close()
 	s.watch.Wait()
 	s.flight.stop()
 }
