@@ -15,10 +15,9 @@ import (
 // Listings puts sessions on public listing servers (integrations.md §2).
 // Its methods are called on loops: they never block.
 type Listings interface {
-	// Allowed reports whether sessions may be announced at url, which is valid.
-	Allowed(url string) bool
 	// Announce puts a session on a list, at once even if it is waiting for
-	// another try. It answers with Server.Listed or Server.ListingFailed.
+	// another try. It answers with Server.Listed, Server.ListingFailed or
+	// Server.ListingForbidden.
 	// again says that the session has been on it before: a failure is not
 	// final then.
 	Announce(session, url string, again bool)
@@ -83,9 +82,8 @@ func listingHost(text string) string {
 
 // announce puts the session on a list, unless it is on it already.
 func (s *session) announce(u string) {
-	if listingHost(u) == "" || !s.listings.Allowed(u) {
-		s.event(serverlog.Warn, serverlog.PubList, nil, "Announcement API URL not allowed: "+u)
-		s.tellAll(notice("", "Listing on "+listingHost(u)+" is not allowed on this server", nil))
+	if listingHost(u) == "" {
+		s.listingForbidden(u)
 		return
 	}
 	switch i := s.findListing(u); {
@@ -98,8 +96,15 @@ func (s *session) announce(u string) {
 	default:
 		s.lists = append(s.lists, listing{url: u})
 	}
-	s.record(serverlog.Info, serverlog.PubList, nil, "Announcing session at at "+u)
 	s.listings.Announce(s.hist.ID, u, slices.Contains(s.hist.Announcements(), u))
+}
+
+// listingForbidden refuses a list that is not on the whitelist, or no list at
+// all.
+func (s *session) listingForbidden(u string) {
+	s.dropListing(u)
+	s.event(serverlog.Warn, serverlog.PubList, nil, "Announcement API URL not allowed: "+u)
+	s.tellAll(notice("", "Listing on "+listingHost(u)+" is not allowed on this server", nil))
 }
 
 func (s *session) findListing(u string) int {
@@ -253,6 +258,16 @@ func (s *Server) Listed(id, url string, number int64, message string) (wanted bo
 // that it will be tried again. Any goroutine. Never blocks.
 func (s *Server) ListingFailed(id, url, reason string, retry bool) {
 	s.post(id, func(x *session) { x.listingFailed(url, reason, retry) })
+}
+
+// ListingForbidden says that session id may not be put on a list. Any
+// goroutine. Never blocks.
+func (s *Server) ListingForbidden(id, url string) {
+	s.post(id, func(x *session) {
+		if x.findListing(url) >= 0 {
+			x.listingForbidden(url)
+		}
+	})
 }
 
 // ListingLost says that a listing server does not answer and session id does

@@ -9,12 +9,8 @@ import (
 )
 
 // fakeListings remembers what it was asked.
-type fakeListings struct {
-	forbidden string
-	calls     []string
-}
+type fakeListings struct{ calls []string }
 
-func (f *fakeListings) Allowed(url string) bool { return url != f.forbidden }
 func (f *fakeListings) Announce(session, url string, again bool) {
 	call := "announce "
 	if again {
@@ -32,7 +28,7 @@ func (f *fakeListings) take() []string {
 
 func listable(t *testing.T) (*world, *fakeListings, *seat) {
 	w := open(t)
-	l := &fakeListings{forbidden: "http://bad.example/x"}
+	l := &fakeListings{}
 	w.s.listings = l
 	return w, l, w.join(person("bob"))
 }
@@ -56,9 +52,12 @@ func TestRulesListings(t *testing.T) {
 	w.s.setFlag(512, false)
 	from := mark(b)
 	equal(t, "not allowed", refused([]any{"http://bad.example/x"}, nil), []string{})
+	equal(t, "asked for", l.take(), []string{"announce http://bad.example/x"})
+	w.s.listingForbidden("http://bad.example/x")
 	labelsEqual(t, "not allowed", since(b, from), "log Announcement API URL not allowed: http://bad.example/x", "msg")
 	equal(t, "not allowed", since(b, from)[1].json["message"], "Listing on bad.example is not allowed on this server")
-	equal(t, "no requests", l.take(), []string{})
+	w.s.announce("nonsense")
+	equal(t, "not even asked for", l.take(), []string{})
 
 	from = mark(b)
 	refused([]any{u}, nil)
@@ -190,6 +189,13 @@ func TestRulesListingsResume(t *testing.T) {
 	w.s.hist.AddAnnouncement("https://list.example/")
 	w.advance(3e9)
 	equal(t, "resumed", l.take(), []string{"announce again https://list.example/"})
+	// integrations.md §9 item 17: a hidden one does not.
+	w = newWorld(t, func(c *worldConfig) { c.loaded = true }, withSettings(func(s *settings.Settings) { s.EmptySessionLingerTime = 1e15 }))
+	w.s.listings = l
+	w.s.hist.AddAnnouncement("https://list.example/")
+	w.s.setFlag(512, true)
+	w.advance(3e9)
+	equal(t, "17: hidden", l.take(), []string{})
 	// Without lists the commands do not exist.
 	w = open(t)
 	for _, name := range []string{"announce-session", "unlist-session"} {

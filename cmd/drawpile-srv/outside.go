@@ -68,7 +68,7 @@ func (out *outside) stop(log *serverlog.Log) {
 }
 
 // announceable reports whether the whitelist lets sessions be announced at
-// this URL. Any goroutine, loops included.
+// this URL. Any goroutine but a loop's: an expression may take a while.
 func (r *reloader) announceable(url string) bool {
 	if r.db != nil {
 		return r.db.Current().Announceable(url)

@@ -54,6 +54,7 @@ type Sessions interface {
 	Find(id string) (*entry.Session, bool)
 	Listed(id, url string, number int64, message string) (wanted bool)
 	ListingFailed(id, url, reason string, retry bool)
+	ListingForbidden(id, url string)
 	ListingLost(id, url string)
 	Delisted(id, url, reason string)
 }
@@ -68,7 +69,7 @@ type Config struct {
 	Settings *settings.Source
 	Log      *serverlog.Log
 	// Allowed reports whether the whitelist lets sessions be announced at a
-	// URL. It is called on loops: it must not block.
+	// URL. It may take its time.
 	Allowed func(url string) bool
 	// Host is the name to announce; empty: the listing server takes the
 	// address that the request comes from.
@@ -193,9 +194,6 @@ func (c *Client) Close(ctx context.Context) error {
 	c.cancel()
 	return err
 }
-
-// Allowed implements relay.Listings.
-func (c *Client) Allowed(url string) bool { return c.config.Allowed(url) }
 
 // Announce implements relay.Listings.
 func (c *Client) Announce(session, url string, again bool) {

@@ -48,6 +48,7 @@ func (f *fakeSessions) Listed(id, url string, number int64, message string) bool
 func (f *fakeSessions) ListingFailed(id, url, reason string, retry bool) {
 	f.tell(fmt.Sprintf("%s failed (%v): %s", id, retry, reason))
 }
+func (f *fakeSessions) ListingForbidden(id, url string) { f.tell(id + " forbidden") }
 func (f *fakeSessions) ListingLost(id, url string)      { f.tell(id + " lost") }
 func (f *fakeSessions) Delisted(id, url, reason string) { f.tell(id + " delisted: " + reason) }
 
@@ -398,6 +399,22 @@ func TestResume(t *testing.T) {
 	w.list.set(func(s *listServer) { s.down = false })
 	w.pass(3 * time.Minute)
 	equal(t, "later", w.told(), []string{"s2 listed as 18 "})
+}
+
+// integrations.md §9 item 14: what the whitelist does not have is not asked.
+func TestForbidden(t *testing.T) {
+	allowed := false
+	w := newWorld(t, func(c *Config) { c.Allowed = func(string) bool { return allowed } })
+	w.announce("s1")
+	equal(t, "told", w.told(), []string{"s1 forbidden"})
+	equal(t, "requests", lines(w.list.take()), []string(nil))
+	equal(t, "forgotten", len(w.client.servers), 0)
+	allowed = true
+	w.announce("s1")
+	equal(t, "told", w.told(), []string{"s1 listed as 17 "})
+	allowed = false // does not end what there is
+	w.pass(9 * time.Minute)
+	equal(t, "refreshed", w.told(), []string(nil))
 }
 
 // integrations.md §9 item 12 and §2.4: what members are told.

@@ -12,6 +12,12 @@ import (
 // announce puts a session on a list to fulfil a wish.
 func (c *Client) announce(l *listing, wish int, again bool) {
 	defer c.work.Done()
+	if !c.config.Allowed(l.server.url) {
+		if c.done(l, wish, false) {
+			c.sessions.ListingForbidden(l.session, l.server.url)
+		}
+		return
+	}
 	if !c.enter(l.server) {
 		return
 	}
@@ -19,6 +25,7 @@ func (c *Client) announce(l *listing, wish int, again bool) {
 	if again && c.postpone(l) {
 		return
 	}
+	c.log(serverlog.Info, l.session, "Announcing session at at "+l.server.url)
 	s, ok := c.sessions.Find(l.session)
 	if !ok {
 		c.done(l, wish, false)
@@ -45,14 +52,17 @@ func (c *Client) announce(l *listing, wish int, again bool) {
 }
 
 // done ends a request for a wish, and the wish itself unless it is still held.
-func (c *Client) done(l *listing, wish int, wanted bool) {
+// It reports whether the wish was held until now.
+func (c *Client) done(l *listing, wish int, wanted bool) (held bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l.busy = false
+	held = l.wanted && l.wish == wish
 	if !wanted && l.wish == wish {
 		l.wanted = false
 	}
 	c.stepLocked(l)
+	return held
 }
 
 // postpone lets a listing wait that would be announced again at a server that
