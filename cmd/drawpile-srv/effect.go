@@ -51,6 +51,13 @@ func withoutEffect(f configured, o *options) []config.Problem {
 	if v, ok := f.value("announceWhitelist"); ok && f.settings.AnnounceWhitelist && f.lists == 0 {
 		report(v, "no session can be announced, because the whitelist is empty", "add listing servers to it or write false", false)
 	}
+	if o.webPort == 0 && !o.singlePort && !o.activated {
+		for _, key := range webKeys {
+			if v, ok := f.value(key); ok {
+				report(v, "has no effect without WebSocket", "start with --websocket-port or --single-port, or remove the line", false)
+			}
+		}
+	}
 	if o.authURL == "" {
 		for _, key := range config.Keys() {
 			v, ok := f.value(key)
@@ -70,6 +77,11 @@ func withoutEffect(f configured, o *options) []config.Problem {
 	}
 	return problems
 }
+
+// webKeys are settings about browsers, which only WebSocket lets in
+// (configuration.md §23 item 40), and who of them may connect.
+var webKeys = []string{"preferWebSockets", "allowGuestWeb", "allowGuestWebSession", "passwordDependentWebSession",
+	"extauthweb", "extauthwebsession", "webSocketOrigins"}
 
 // stops returns the problems that forbid a start as one error, or nil.
 func stops(problems []config.Problem) error {

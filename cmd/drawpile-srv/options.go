@@ -127,6 +127,7 @@ type options struct {
 	transport    string         // auto, poll or goroutine
 	syncInterval time.Duration
 
+	activated  bool       // the service manager passes sockets, perhaps one for WebSocket
 	webPort    int        // 0 = no WebSocket port
 	webListen  netip.Addr // zero = all addresses
 	webTLS     bool
@@ -147,6 +148,7 @@ func parseOptions(args []string) (*options, error) {
 	o := &options{
 		help: g.has("help") || g.has("help-all"), version: g.has("version"), generateKey: g.has("generate-crypt-key"),
 		port: defaultPort, localHost: g["local-host"], config: g["config"], database: g["database"], sessions: g["sessions"], templates: g["templates"],
+		activated:    os.Getenv("LISTEN_FDS") != "",
 		keyAlgorithm: "guess", transport: "auto", syncInterval: store.DefaultSyncInterval,
 	}
 	if o.help || o.version {
