@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 
 func TestCheckDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.db")
-	status, stdout, stderr := runOnce(t, "check", "--database", path)
+	status, _, stderr := runOnce(t, "check", "--database", path)
 	if _, err := os.Stat(path); status != exitOK || !os.IsNotExist(err) || !strings.Contains(stderr, "warning: "+path+" does not exist yet") {
 		t.Errorf("%d, %v, %s", status, err, stderr)
 	}
@@ -74,7 +74,7 @@ func TestCheckDatabase(t *testing.T) {
 	}
 	// The database is in use meanwhile.
 	defer d.Close()
-	status, stdout, stderr = runOnce(t, "check", "--database", path)
+	status, stdout, stderr := runOnce(t, "check", "--database", path)
 	got := rows(t, stdout)
 	if status != exitOK || got["sessionCountLimit"] != [2]string{"7", path} || got["welcomeMessage"] != [2]string{`"two\nlines"`, path} ||
 		got["persistence"] != [2]string{"false", "default"} {

@@ -109,9 +109,10 @@ func (f *Folder) Look() {
 
 // read loads a file that is new or has changed since it was seen.
 func (f *Folder) read(path, alias string, info fs.FileInfo, last seen) seen {
+	// From before reading: a change meanwhile may have the same time.
+	age := f.o.Now().Sub(info.ModTime())
 	t, err := Load(path, alias)
 	s := seen{info: info, template: t}
-	age := f.o.Now().Sub(info.ModTime())
 	s.fresh = age >= 0 && age < clockGrain
 	if last.fresh && sameState(last.info, info) && (t == nil) == (last.template == nil) {
 		return s // told already
