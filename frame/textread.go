@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,7 +38,7 @@ func (s *Schema) AppendMessage(dst []byte, line []byte, warn func(problem string
 	}
 	t := textReader{warn: warn}
 	if rest = bytes.Trim(rest, blanks); len(rest) > 0 {
-		if err := json.Unmarshal(rest, &t.body); err != nil || t.body == nil {
+		if t.body = parseObject(rest); t.body == nil {
 			return dst, fmt.Errorf("%w: what follows %s is not a JSON object", ErrNotText, name)
 		}
 	}
@@ -76,31 +78,41 @@ func cutWord(b []byte) (word string, rest []byte) {
 // quote makes a piece of a line fit for an error.
 func quote(s string) string { return strconv.Quote(cutText(s, 40)) }
 
+// parseObject reads a JSON object, nil if b is anything else. Numbers stay
+// text, so that one that is too large is a matter of its field.
+func parseObject(b []byte) (v map[string]any) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return nil
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil // something follows
+	}
+	return v
+}
+
 // textReader turns the JSON object of one line into a payload.
 type textReader struct {
-	body map[string]json.RawMessage
+	body map[string]any
 	warn func(string)
 }
 
-// value decodes a member of the object into v. It reports false if there is
-// none or it has another type, which is warned about.
-func (t *textReader) value(name string, v any, what string) bool {
-	raw, ok := t.body[name]
-	if !ok {
-		return false
+// member returns a member of the object that has type T. One of another type
+// is warned about and counts as missing.
+func member[T any](t *textReader, name, what string) (v T, ok bool) {
+	x, there := t.body[name]
+	if v, ok = x.(T); there && !ok {
+		t.warn(name + " is not " + what)
 	}
-	// null would decode into anything.
-	if err := json.Unmarshal(raw, v); err != nil || raw[0] == 'n' {
-		t.warn(fmt.Sprintf("%s is not %s", name, what))
-		return false
-	}
-	return true
+	return v, ok
 }
 
 // raw reads a message given by type and payload.
 func (t *textReader) raw(dst []byte) ([]byte, error) {
-	var typ float64
-	if !t.value("type", &typ, "a number") || typ != math.Trunc(typ) || typ < 0 || typ > 255 {
+	n, _ := member[json.Number](t, "type", "a number")
+	typ, err := strconv.ParseUint(n.String(), 10, 8)
+	if err != nil {
 		return dst, fmt.Errorf("%w: raw needs a type from 0 to 255", ErrNotText)
 	}
 	dst[len(dst)-HeaderLen+2] = byte(typ)
@@ -113,8 +125,8 @@ func (t *textReader) raw(dst []byte) ([]byte, error) {
 
 // bytes returns a member that is base64; ok is false if it is something else.
 func (t *textReader) bytes(name string) (b []byte, ok bool) {
-	var text string
-	if !t.value(name, &text, "a string") {
+	text, ok := member[string](t, name, "a string")
+	if !ok {
 		_, there := t.body[name]
 		return nil, !there
 	}
@@ -126,13 +138,10 @@ func (t *textReader) bytes(name string) (b []byte, ok bool) {
 func (t *textReader) field(dst []byte, f *field) []byte {
 	switch f.kind {
 	case kindInt, kindEnum:
-		var x float64
-		t.value(f.name, &x, "a number")
+		x, _ := member[json.Number](t, f.name, "a number")
 		return t.number(dst, f, x)
 	case kindBool:
-		var on bool
-		t.value(f.name, &on, "true or false")
-		if on {
+		if on, _ := member[bool](t, f.name, "true or false"); on {
 			return append(dst, 1)
 		}
 		return append(dst, 0)
@@ -159,15 +168,19 @@ func (t *textReader) field(dst []byte, f *field) []byte {
 
 // number appends x in parts of a unit, rounded half away from zero; what is
 // out of range is zero.
-func (t *textReader) number(dst []byte, f *field, x float64) []byte {
+func (t *textReader) number(dst []byte, f *field, text json.Number) []byte {
 	width := max(f.width, 1)
+	x := 0.0
+	if text != "" {
+		x, _ = text.Float64() // infinite if it is too large
+	}
 	lo, hi := 0.0, math.Ldexp(1, 8*width)-1
 	if f.signed {
 		lo, hi = -math.Ldexp(1, 8*width-1), math.Ldexp(1, 8*width-1)-1
 	}
 	scaled := math.Round(x * float64(max(f.parts, 1)))
 	if !(scaled >= lo && scaled <= hi) {
-		t.warn(fmt.Sprintf("%s: %v is out of range", f.name, x))
+		t.warn(fmt.Sprintf("%s: %s is out of range", f.name, quote(text.String())))
 		scaled = 0
 	}
 	n := int64(scaled)
@@ -178,8 +191,8 @@ func (t *textReader) number(dst []byte, f *field, x float64) []byte {
 }
 
 func (t *textReader) color(dst []byte, name string) []byte {
-	var text string
-	if !t.value(name, &text, "a string") {
+	text, ok := member[string](t, name, "a string")
+	if !ok {
 		return append(dst, 0, 0, 0, 0)
 	}
 	hex, ok := strings.CutPrefix(text, "#")
@@ -195,8 +208,8 @@ func (t *textReader) color(dst []byte, name string) []byte {
 }
 
 func (t *textReader) blend(name string) uint8 {
-	var text string
-	if !t.value(name, &text, "a string") {
+	text, ok := member[string](t, name, "a string")
+	if !ok {
 		return blendNormal
 	}
 	n, ok := blendNumber()[text]
@@ -208,29 +221,20 @@ func (t *textReader) blend(name string) uint8 {
 }
 
 func (t *textReader) flags(f *field) (b uint8) {
-	var names []json.RawMessage
-	if !t.value(f.name, &names, "a list") {
-		return 0
-	}
-next:
-	for _, raw := range names {
-		var name string
-		if err := json.Unmarshal(raw, &name); err == nil {
-			for i := range f.flags {
-				if f.flags[i] == name {
-					b |= 1 << i
-					continue next
-				}
-			}
+	names, _ := member[[]any](t, f.name, "a list")
+	for _, name := range names {
+		i := slices.IndexFunc(f.flags, func(flag string) bool { return flag == name })
+		if i < 0 {
+			t.warn(fmt.Sprintf("%s: %s is none of %s", f.name, quote(fmt.Sprint(name)), strings.Join(f.flags, ", ")))
+			continue
 		}
-		t.warn(fmt.Sprintf("%s: %s is none of %s", f.name, quote(string(raw)), strings.Join(f.flags, ", ")))
+		b |= 1 << i
 	}
 	return b
 }
 
 func (t *textReader) text(dst []byte, f *field) []byte {
-	var s string
-	t.value(f.name, &s, "a string")
+	s, _ := member[string](t, f.name, "a string")
 	if strings.IndexByte(s, 0) >= 0 {
 		t.warn(f.name + " contains a NUL character")
 		s = ""
@@ -246,15 +250,11 @@ func (t *textReader) text(dst []byte, f *field) []byte {
 }
 
 func (t *textReader) list(dst []byte, f *field) []byte {
-	var items []json.RawMessage
-	if !t.value(f.name, &items, "a list") {
-		return dst
-	}
-	for i, raw := range items {
-		var x float64
-		if err := json.Unmarshal(raw, &x); err != nil || raw[0] == 'n' {
+	items, _ := member[[]any](t, f.name, "a list")
+	for i, item := range items {
+		x, ok := item.(json.Number)
+		if !ok {
 			t.warn(fmt.Sprintf("%s: item %d is not a number", f.name, i))
-			x = 0
 		}
 		dst = t.number(dst, f, x)
 	}
@@ -262,15 +262,13 @@ func (t *textReader) list(dst []byte, f *field) []byte {
 }
 
 func (t *textReader) structs(dst []byte, f *field) []byte {
-	var items []json.RawMessage
-	if !t.value(f.name, &items, "a list") {
-		return dst
-	}
-	for i, raw := range items {
-		item := textReader{warn: t.warn}
-		if err := json.Unmarshal(raw, &item.body); err != nil || item.body == nil {
+	items, _ := member[[]any](t, f.name, "a list")
+	for i, x := range items {
+		object, ok := x.(map[string]any)
+		if !ok {
 			t.warn(fmt.Sprintf("%s: item %d is not an object", f.name, i))
 		}
+		item := textReader{body: object, warn: t.warn}
 		for j := range f.fields {
 			dst = item.field(dst, &f.fields[j])
 		}
