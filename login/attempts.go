@@ -35,17 +35,19 @@ func (c *conn) attemptKeys(account string) []string {
 	return keys
 }
 
-// delay returns how long the next password has to wait.
-func (a *attempts) delay(keys []string, now time.Time) (d time.Duration) {
+// delay returns how long the next password has to wait, and whether there were
+// wrong ones lately at all.
+func (a *attempts) delay(keys []string, now time.Time) (d time.Duration, suspect bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, k := range keys {
-		over := a.tallies[k].at(now).count - freeAttempts
-		if over > 0 {
+		count := a.tallies[k].at(now).count
+		suspect = suspect || count > 0
+		if over := count - freeAttempts; over > 0 {
 			d = max(d, min(attemptDelay<<min(over-1, 10), maxAttemptDelay))
 		}
 	}
-	return d
+	return d, suspect
 }
 
 // failed counts a wrong password.
@@ -81,7 +83,7 @@ func (t tally) at(now time.Time) tally {
 // passwords. With even the time does not tell what stored is.
 func (c *conn) checkPassword(stored, pass, account string, even bool) (ok bool, err, ended error) {
 	keys := c.attemptKeys(account)
-	delay := c.server.attempts.delay(keys, time.Now())
+	delay, suspect := c.server.attempts.delay(keys, time.Now())
 	ok, err, ended = await(c, hashTimeout, func(ctx context.Context) (bool, error) {
 		if delay > 0 {
 			select {
@@ -90,7 +92,7 @@ func (c *conn) checkPassword(stored, pass, account string, even bool) (ok bool, 
 				return false, ctx.Err()
 			}
 		}
-		return c.server.hashes.check(ctx, stored, pass, even)
+		return c.server.hashes.check(ctx, stored, pass, even, suspect)
 	})
 	if ended == nil && err == nil && !ok {
 		c.server.attempts.failed(keys, time.Now())

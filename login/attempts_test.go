@@ -16,30 +16,30 @@ func TestAttemptDelay(t *testing.T) {
 	var a attempts
 	bob, eve := []string{"account bob", "address 192.0.2.1/32"}, []string{"address 192.0.2.1/32"}
 	for i := range freeAttempts {
-		if d := a.delay(bob, now); d != 0 {
+		if d, _ := a.delay(bob, now); d != 0 {
 			t.Fatalf("attempt %d waits %v", i, d)
 		}
 		a.failed(bob, now)
 	}
 	for _, want := range []time.Duration{0, attemptDelay, 2 * attemptDelay, 4 * attemptDelay} {
-		if d := a.delay(bob, now); d != want {
+		if d, _ := a.delay(bob, now); d != want {
 			t.Errorf("delay %v, want %v", d, want)
 		}
-		if d := a.delay(eve, now); d != want {
+		if d, _ := a.delay(eve, now); d != want {
 			t.Errorf("delay from the same address %v, want %v", d, want)
 		}
 		a.failed(bob, now)
 	}
-	if d := a.delay([]string{"account carol"}, now); d != 0 {
+	if d, _ := a.delay([]string{"account carol"}, now); d != 0 {
 		t.Errorf("delay of an unrelated account %v", d)
 	}
 	for range 1000 {
 		a.failed(bob, now)
 	}
-	if d := a.delay(bob, now); d != maxAttemptDelay {
+	if d, _ := a.delay(bob, now); d != maxAttemptDelay {
 		t.Errorf("delay %v, want %v", d, maxAttemptDelay)
 	}
-	if d := a.delay(bob, now.Add(1100*forgiveAfter)); d != 0 {
+	if d, _ := a.delay(bob, now.Add(1100*forgiveAfter)); d != 0 {
 		t.Errorf("delay after a long time %v", d)
 	}
 	for i := range 3 * maxTallies {
@@ -48,7 +48,7 @@ func TestAttemptDelay(t *testing.T) {
 	if len(a.tallies) > maxTallies {
 		t.Errorf("%d tallies are kept", len(a.tallies))
 	}
-	if d := a.delay(bob, now); d != maxAttemptDelay {
+	if d, _ := a.delay(bob, now); d != maxAttemptDelay {
 		t.Errorf("the name guessed most is forgotten: delay %v", d)
 	}
 }

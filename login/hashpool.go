@@ -11,14 +11,17 @@ import (
 
 // hashPool computes password hashes on a fixed number of locked OS threads of
 // low priority, so that a flood of logins cannot slow down drawing
-// (relay-design.md §9). Work that finds all threads busy waits for its turn,
-// in order.
+// (relay-design.md §9). Work that finds all threads busy waits for its turn:
+// first what nobody suspects, then passwords from where, or for accounts for
+// which, wrong ones have come lately, both in order. So a flood of guesses
+// keeps only those waiting whose own account is guessed at.
 type hashPool struct {
-	size  int
-	start sync.Once
-	jobs  chan func()
-	quit  chan struct{}
-	end   sync.Once
+	size     int
+	start    sync.Once
+	jobs     chan func()
+	suspects chan func()
+	quit     chan struct{}
+	end      sync.Once
 	// compare is password.Check but in tests.
 	compare func(stored, pass string) bool
 }
@@ -27,7 +30,7 @@ var errHashClosed = errors.New("hash password: the server stops")
 
 // newHashPool returns a pool; its threads start with the first work.
 func newHashPool(size int) *hashPool {
-	return &hashPool{size: size, jobs: make(chan func()), quit: make(chan struct{}), compare: password.Check}
+	return &hashPool{size: size, jobs: make(chan func()), suspects: make(chan func()), quit: make(chan struct{}), compare: password.Check}
 }
 
 // close ends the threads. Work in progress is finished, waiting work fails.
@@ -37,9 +40,14 @@ func (p *hashPool) close() {
 }
 
 // check reports whether pass matches the stored hash. With even it takes at
-// least as long as for a hash of the usual cost, whatever stored is.
-func (p *hashPool) check(ctx context.Context, stored, pass string, even bool) (ok bool, err error) {
-	return pooled(ctx, p, func() (bool, error) {
+// least as long as for a hash of the usual cost, whatever stored is; suspect
+// lets others go first.
+func (p *hashPool) check(ctx context.Context, stored, pass string, even, suspect bool) (ok bool, err error) {
+	queue := p.jobs
+	if suspect {
+		queue = p.suspects
+	}
+	return pooled(ctx, p, queue, func() (bool, error) {
 		if even && password.Cheap(stored) {
 			p.compare(password.Decoy, pass)
 		}
@@ -49,11 +57,12 @@ func (p *hashPool) check(ctx context.Context, stored, pass string, even bool) (o
 
 // hash makes a new hash of pass.
 func (p *hashPool) hash(ctx context.Context, pass string) (string, error) {
-	return pooled(ctx, p, func() (string, error) { return password.Hash(pass) })
+	return pooled(ctx, p, p.jobs, func() (string, error) { return password.Hash(pass) })
 }
 
-// pooled runs f on one of the pool's threads. It returns early when ctx ends.
-func pooled[T any](ctx context.Context, p *hashPool, f func() (T, error)) (v T, err error) {
+// pooled runs f on one of the pool's threads, which take it from queue. It
+// returns early when ctx ends.
+func pooled[T any](ctx context.Context, p *hashPool, queue chan<- func(), f func() (T, error)) (v T, err error) {
 	p.start.Do(func() {
 		for range p.size {
 			go p.work()
@@ -72,7 +81,7 @@ func pooled[T any](ctx context.Context, p *hashPool, f func() (T, error)) (v T, 
 		answers <- answer{v, err}
 	}
 	select {
-	case p.jobs <- job:
+	case queue <- job:
 	case <-ctx.Done():
 		return v, ctx.Err()
 	case <-p.quit:
@@ -94,6 +103,14 @@ func (p *hashPool) work() {
 	for {
 		select {
 		case job := <-p.jobs:
+			job()
+			continue
+		default:
+		}
+		select {
+		case job := <-p.jobs:
+			job()
+		case job := <-p.suspects:
 			job()
 		case <-p.quit:
 			return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"drawrelay/store/password"
 	"drawrelay/store/settings"
@@ -22,7 +23,7 @@ func TestHashPool(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			_, err := pooled(ctx, p, func() (int, error) {
+			_, err := pooled(ctx, p, p.jobs, func() (int, error) {
 				mu.Lock()
 				running++
 				most = max(most, running)
@@ -41,7 +42,7 @@ func TestHashPool(t *testing.T) {
 	waitFor(t, "two hashes", func() bool { mu.Lock(); defer mu.Unlock(); return running == 2 })
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := p.check(ended, "plain;x", "x", false); !errors.Is(err, context.Canceled) {
+	if _, err := p.check(ended, "plain;x", "x", false, false); !errors.Is(err, context.Canceled) {
 		t.Errorf("check with a dead context: %v", err)
 	}
 	close(gate)
@@ -49,15 +50,15 @@ func TestHashPool(t *testing.T) {
 	if most != 2 {
 		t.Errorf("%d hashes at once, want 2", most)
 	}
-	if ok, err := p.check(ctx, "plain;x", "x", false); !ok || err != nil {
+	if ok, err := p.check(ctx, "plain;x", "x", false, false); !ok || err != nil {
 		t.Errorf("check = %v, %v", ok, err)
 	}
-	if ok, err := p.check(ctx, "plain;x", "y", false); ok || err != nil {
+	if ok, err := p.check(ctx, "plain;x", "y", false, false); ok || err != nil {
 		t.Errorf("check = %v, %v", ok, err)
 	}
 	p.close()
 	p.close()
-	if _, err := p.check(ctx, "plain;x", "x", false); !errors.Is(err, errHashClosed) {
+	if _, err := p.check(ctx, "plain;x", "x", false, false); !errors.Is(err, errHashClosed) {
 		t.Errorf("check of a closed pool: %v", err)
 	}
 }
@@ -117,5 +118,46 @@ func TestUnknownNamesSlowDown(t *testing.T) {
 	defer b.attempts.mu.Unlock()
 	if n := b.attempts.tallies["account nobody"].count; n != 1 {
 		t.Errorf("counted %d times", n)
+	}
+}
+
+// Guesses wait behind everybody else, however long they have been waiting.
+func TestSuspectsWait(t *testing.T) {
+	synctest.Test(t, suspectsWait)
+}
+
+func suspectsWait(t *testing.T) {
+	p := newHashPool(1)
+	defer p.close()
+	gate, begun := make(chan struct{}), make(chan struct{}, 1)
+	var mu sync.Mutex
+	var order []string
+	p.compare = func(stored, pass string) bool {
+		if stored == "block" {
+			begun <- struct{}{}
+			<-gate
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, pass)
+		return false
+	}
+	var done sync.WaitGroup
+	ask := func(stored, pass string, suspect bool) {
+		done.Go(func() { _, _ = p.check(context.Background(), stored, pass, false, suspect) })
+	}
+	ask("block", "", false)
+	<-begun
+	for range 20 {
+		ask("x", "guess", true)
+	}
+	for range 3 {
+		ask("x", "member", false)
+	}
+	synctest.Wait() // all are in line
+	close(gate)
+	done.Wait()
+	if got := strings.Join(order[1:4], " "); got != "member member member" {
+		t.Errorf("order %q", order)
 	}
 }
