@@ -70,7 +70,7 @@ export function contains(range, text) {
 // describe says how large a range is, and warns of large ones.
 export function describe(range) {
   const free = range.bits - range.prefix;
-  if (free === 0) return { text: 'one address', wide: false };
+  if (free === 0) return { text: range.bits === 32 ? 'one address' : 'one address, of which a household has plenty: 64 is the usual prefix length', wide: false };
   if (range.bits === 128 && free === 64) return { text: 'one IPv6 network (/64), usually one household', wide: false };
   const text = free <= 32 ? `${(2 ** free).toLocaleString()} addresses` : free <= 64 ? 'a part of one IPv6 network' : `${(2n ** BigInt(free - 64)).toLocaleString()} IPv6 networks (/64)`;
   return { text, wide: range.bits === 32 ? range.prefix < 16 : range.prefix < 32 };

@@ -56,6 +56,49 @@ test('every view, light, dark and on a phone', async () => {
   }
 });
 
+test('addresses, numbers and metrics', async () => {
+  const page = await world.open('status');
+  const got = await page.evaluate(async () => {
+    const { parseRange, contains, describe } = await import('/assets/range.js');
+    const format = await import('/assets/format.js');
+    const metrics = await import('/assets/metrics.js');
+    const hit = (range, prefix, address) => {
+      const r = parseRange(range, prefix);
+      return r && contains(r, address);
+    };
+    const past = metrics.parse('h_bucket{le="1"} 0\nh_bucket{le="2"} 0\nh_bucket{le="+Inf"} 0\n');
+    const now = metrics.parse('# HELP h x\nh_bucket{le="1"} 50\nh_bucket{le="2"} 99\nh_bucket{le="+Inf"} 100\nc{a="x",b="y\\"z"} 3\nc{a="w"} 4\n');
+    return {
+      ranges: [
+        // configuration.md §13, checklist 26: what a ban hits.
+        hit('10.0.0.1', 16, '10.0.0.2'), hit('10.0.0.1', 16, '::ffff:10.0.0.2'), hit('::ffff:192.168.0.0', 112, '192.168.3.4'),
+        hit('10.0.0.1', 0, '10.0.0.1'), hit('10.0.0.1', 0, '10.0.0.2'), hit('10.0.0.0', 8, '11.0.0.1'),
+        hit('2001:db8::', 64, '2001:db8::1:2:3:4'), hit('2001:db8::', 64, '2001:db8:0:1::1'), hit('2001:db8::', 64, '10.0.0.1'),
+        hit('::', 128, '::'), hit('::1.2.3.4', 128, '::102:304'), hit('255.255.255.255', 32, '255.255.255.255'),
+      ],
+      refused: [['10.0.0', 8], ['10.0.0.256', 8], ['10.0.0.1', 33], ['10.0.0.1', -1], ['::1', 129], [':::', 0], ['1::2::3', 0], ['1:2:3:4:5:6:7', 0], ['1:2:3:4:5:6:7:8:9', 0], ['::g', 0], ['', 0], ['::ffff:1.2.3.4', 95], ['10.0.0.1', NaN]]
+        .filter(([a, p]) => parseRange(a, p) !== null),
+      wide: [['10.0.0.0', 8], ['10.0.0.0', 16], ['2001::', 16], ['2001:db8::', 32]].map(([a, p]) => describe(parseRange(a, p)).wide),
+      durations: ['30', '1.5H', '2 m', '2d', 'x', '-1', '', '24855.2d', '1 h 2'].map((t) => format.parseDuration(t)),
+      sizes: ['10', '1kb', '1.5   mb', '1GB', '2gb', '1k', '0.001kb'].map((t) => format.parseSize(t)),
+      integers: ['5', '-5', '2147483648', '1.0', ''].map((t) => format.parseInteger(t)),
+      written: [format.writeSize(103809024), format.writeSize(0), format.writeSize(1000), format.writeDuration(5400), format.writeDuration(90), format.writeDuration(0)],
+      figures: [metrics.quantile(now, past, 'h', 0.5), metrics.quantile(now, past, 'h', 0.99), metrics.quantile(now, now, 'h', 0.5), metrics.sum(now, 'c'), metrics.sum(now, 'c', { a: 'w' }), metrics.sum(now, 'c', { b: 'y"z' })],
+    };
+  });
+  assert.deepEqual(got, {
+    ranges: [true, true, true, true, false, false, true, false, false, true, true, true],
+    refused: [],
+    wide: [true, false, true, false],
+    durations: [30, 5400, 120, 172800, NaN, NaN, NaN, NaN, NaN],
+    sizes: [10, 1024, 1572864, 1073741824, NaN, NaN, 1],
+    integers: [5, -5, NaN, NaN, NaN],
+    written: ['99MB', '0', '1000', '90m', '90s', '0'],
+    figures: [1, 2, null, 7, 4, 3],
+  });
+  await world.close(page);
+});
+
 test('keyboard and navigation', async () => {
   const page = await world.open('sessions', { width: 390, height: 844 });
   await page.keyboard.press('Tab');
