@@ -43,24 +43,6 @@ func TestInit(t *testing.T) {
 	}
 }
 
-func TestInitAsUser(t *testing.T) {
-	name, _, _ := nobody(t)
-	parent := t.TempDir()
-	if err := os.Chmod(filepath.Dir(parent), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(parent, "site")
-	status, stdout, stderr := runWith(t, "chosen\n", "init", "--user", name, "--admin", "Ann Other", dir)
-	if status != exitOK || !strings.Contains(stdout, "Account    Ann Other, a moderator\n") || !strings.Contains(stdout, "--user "+name+"\n") ||
-		!regexp.MustCompile(`\nClients    drawpile://[0-9a-f.:\[\]]+/\n`).MatchString(stdout) || strings.Contains(stdout, "chosen") {
-		t.Fatalf("%d, %s, %s", status, stdout, stderr)
-	}
-	s := launch(t, "--data", dir, "--user", name, "--no-tls")
-	c, _ := s.connect()
-	c.send(`{"cmd":"ident","args":["Ann Other","chosen"]}`)
-	c.reply(`"identOk"`)
-}
-
 func TestInitRefusals(t *testing.T) {
 	file := writeFile(t, "file", "")
 	for _, tt := range []struct {

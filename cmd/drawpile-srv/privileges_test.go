@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -117,4 +118,23 @@ func TestRunAsRootWarns(t *testing.T) {
 		t.Errorf("no warning in\n%s", s.log)
 	}
 	s.connect()
+}
+
+// What init makes for an account, that account can use.
+func TestInitAsUser(t *testing.T) {
+	name, _, _ := nobody(t)
+	parent := t.TempDir()
+	if err := os.Chmod(filepath.Dir(parent), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "site")
+	status, stdout, stderr := runWith(t, "chosen\n", "init", "--user", name, "--admin", "Ann Other", dir)
+	if status != exitOK || !strings.Contains(stdout, "Account    Ann Other, a moderator\n") || !strings.Contains(stdout, "--user "+name+"\n") ||
+		!regexp.MustCompile(`\nClients    drawpile://[0-9a-f.:\[\]]+/\n`).MatchString(stdout) || strings.Contains(stdout, "chosen") {
+		t.Fatalf("%d, %s, %s", status, stdout, stderr)
+	}
+	s := launch(t, "--data", dir, "--user", name, "--no-tls")
+	c, _ := s.connect()
+	c.send(`{"cmd":"ident","args":["Ann Other","chosen"]}`)
+	c.reply(`"identOk"`)
 }
