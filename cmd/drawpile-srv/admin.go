@@ -59,7 +59,7 @@ func (o *options) checkAdmin(g given) (err error) {
 		}
 	}
 	if o.admin.access, err = admin.ParseAccess(g["web-admin-access"]); err != nil {
-		return fmt.Errorf("--web-admin-access: %w", err)
+		return fmt.Errorf("--web-admin-access: Invalid subnet %s: %w; write all, 192.0.2.7 or 192.0.2.0/24", g["web-admin-access"], err)
 	}
 	if o.admin.origin = g["web-admin-allowed-origin"]; o.admin.origin != "" && o.admin.origin != "*" {
 		u, err := url.Parse(o.admin.origin)

@@ -29,17 +29,17 @@ func ParseAccess(text string) (Access, error) {
 	host, mask, isSubnet := strings.Cut(text, "/")
 	addr, err := parseHost(host, isSubnet)
 	if err != nil {
-		return Access{}, fmt.Errorf("Invalid subnet %s: %w; write all, 192.0.2.7 or 192.0.2.0/24", text, err)
+		return Access{}, err
 	}
 	bits := addr.BitLen()
 	if isSubnet {
 		if bits, err = parseMask(addr, mask); err != nil {
-			return Access{}, fmt.Errorf("Invalid subnet %s: %w; write all, 192.0.2.7 or 192.0.2.0/24", text, err)
+			return Access{}, err
 		}
 	}
 	p, err := addr.Prefix(bits)
 	if err != nil {
-		return Access{}, fmt.Errorf("Invalid subnet %s: %w", text, err)
+		return Access{}, err
 	}
 	return Access{subnet: p}, nil
 }

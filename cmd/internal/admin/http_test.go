@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -46,7 +47,7 @@ func TestParseAccess(t *testing.T) {
 	}
 	for _, mask := range []string{"nonsense", "10.0.0.0/99", "1.2.3.4.5/8", "/8", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/255.0.255.0",
 		"fe80::/129", "fe80::1%eth0", "ALL", "10.0.0", "256.0.0.1/8", " all"} {
-		if _, err := ParseAccess(mask); err == nil || !strings.Contains(err.Error(), "Invalid subnet "+mask) {
+		if _, err := ParseAccess(mask); err == nil {
 			t.Errorf("%q: %v", mask, err)
 		}
 	}
@@ -140,7 +141,9 @@ func TestAuthentication(t *testing.T) {
 		t.Fatal(err)
 	}
 	go w.admin.ServeLocal(l)
-	client := http.Client{Transport: &http.Transport{Dial: func(_, _ string) (net.Conn, error) { return net.Dial("unix", path) }}}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
 	r, err := client.Get("http://local/api/status")
 	if err != nil {
 		t.Fatal(err)
