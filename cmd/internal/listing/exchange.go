@@ -24,6 +24,12 @@ const (
 	userAgent      = "DrawpileListingClient/" // followed by the version
 )
 
+// What members read when a request fails.
+const (
+	networkError = "Network error"
+	unparseable  = "Unparseable response"
+)
+
 // Our own choices.
 const (
 	// requestTimeout bounds an exchange. A listing server may try for 5 s to
@@ -73,7 +79,7 @@ func (c *Client) exchange(ctx context.Context, method, server string, body any) 
 	}
 	reply, err := c.http.Do(ctx, method, at, nil, body)
 	if err != nil {
-		return nil, fmt.Errorf("Network error: %w", err)
+		return nil, fmt.Errorf("%s: %w", networkError, err)
 	}
 	switch s := reply.Status; {
 	case s == http.StatusBadRequest || s == http.StatusConflict || s == http.StatusUnprocessableEntity:
@@ -81,13 +87,13 @@ func (c *Client) exchange(ctx context.Context, method, server string, body any) 
 	case s == http.StatusGone:
 		return nil, refusal("ERROR 410 GONE")
 	case s == http.StatusRequestTimeout || s == http.StatusTooManyRequests || s >= http.StatusInternalServerError:
-		return nil, fmt.Errorf("Network error: the server replied %d %s", s, http.StatusText(s))
+		return nil, fmt.Errorf("%s: the server replied %d %s", networkError, s, http.StatusText(s))
 	case s >= http.StatusBadRequest:
-		return nil, refusal(fmt.Sprintf("Network error: the server replied %d %s", s, http.StatusText(s)))
+		return nil, refusal(fmt.Sprintf("%s: the server replied %d %s", networkError, s, http.StatusText(s)))
 	}
 	doc, err := object(reply.Body)
 	if err != nil {
-		return nil, fmt.Errorf("Unparseable response: %w", err)
+		return nil, fmt.Errorf("%s: %w", unparseable, err)
 	}
 	return doc, nil
 }
