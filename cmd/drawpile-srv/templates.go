@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"drawrelay/login"
@@ -63,6 +64,15 @@ func (t *templates) Lookup(aliasOrID string) (login.Template, string, bool) {
 
 // Instantiate implements login.Templates.
 func (t *templates) Instantiate(ctx context.Context, aliasOrID string) (*entry.Session, error) {
+	s, err := t.instantiate(ctx, aliasOrID)
+	if errors.Is(err, template.ErrChanged) {
+		t.folder.Look()
+		s, err = t.instantiate(ctx, aliasOrID)
+	}
+	return s, err
+}
+
+func (t *templates) instantiate(ctx context.Context, aliasOrID string) (*entry.Session, error) {
 	x, id, ok := t.folder.Lookup(aliasOrID)
 	if !ok {
 		return nil, entry.ErrNotFound

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -13,6 +14,10 @@ import (
 // is on the disk before the next batch, so that memory does not grow with the
 // template.
 const batchBytes = 4 << 20
+
+// ErrChanged says that a template's file is not any more what was checked when
+// it was read. Another Look puts that right.
+var ErrChanged = errors.New("the file has just been changed")
 
 // Session describes the session to be made of the template; its id and
 // threshold are the caller's. It may hash passwords: never on a loop.
@@ -31,19 +36,19 @@ func (t *Template) Session() (c store.Create, opword string, err error) {
 
 // Fill puts the template's title, operator password, announcement and messages
 // into a new session that is not live yet. It blocks: never on a loop. The
-// file is read again; if it has become unusable meanwhile that is the error.
+// file is read again; if it is not what was checked, the error is ErrChanged.
 func (t *Template) Fill(h *store.History, opword string) error {
 	f, err := os.Open(t.Path)
 	if err != nil {
 		return fmt.Errorf("template %s: %w", t.Path, err)
 	}
 	defer f.Close()
+	if state, err := f.Stat(); err != nil || !sameState(state, t.state) {
+		return fmt.Errorf("template %s: %w", t.Path, errors.Join(ErrChanged, err))
+	}
 	r, err := recording.NewReader(f)
 	if err != nil {
 		return fmt.Errorf("template %s: %w", t.Path, err)
-	}
-	if v, ok := r.Version(); ok && v != t.Version {
-		return fmt.Errorf("template %s has just been changed; try again", t.Path)
 	}
 	if opword != "" {
 		h.SetOpwordHash(opword)
@@ -55,6 +60,9 @@ func (t *Template) Fill(h *store.History, opword string) error {
 	var batch []byte
 	n := 0
 	flush := func() error {
+		if n == 0 {
+			return nil
+		}
 		h.Log().Append(batch, n)
 		batch, n = batch[:0], 0
 		h.Kick()
@@ -75,13 +83,11 @@ func (t *Template) Fill(h *store.History, opword string) error {
 	if err := silent.walk(r, copyTo); err != nil {
 		return fmt.Errorf("template %s: %w", t.Path, err)
 	}
-	if n > 0 {
-		if err := flush(); err != nil {
-			return fmt.Errorf("template %s: %w", t.Path, err)
-		}
+	if err := flush(); err != nil {
+		return fmt.Errorf("template %s: %w", t.Path, err)
 	}
-	if h.Log().Count() == 0 {
-		return fmt.Errorf("template %s has no messages any more", t.Path)
+	if h.Log().Count() != int64(t.Messages) {
+		return fmt.Errorf("template %s: %w", t.Path, ErrChanged) // while it was read
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,6 +48,7 @@ type Template struct {
 	Flags    store.Flags
 	Messages int // that a session begins with
 
+	state    fs.FileInfo // of the file as it was read
 	warnings []string
 	password secret
 	opword   secret
@@ -95,6 +97,9 @@ func Load(path, alias string) (*Template, error) {
 		return fail(err)
 	}
 	defer f.Close()
+	if t.state, err = f.Stat(); err != nil {
+		return fail(err)
+	}
 	r, err := recording.NewReader(f)
 	if err != nil {
 		return fail(err)

@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -409,4 +410,28 @@ func TestOpenFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "create it") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// TestChanged: a session is made of what was checked, or not at all.
+func TestChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.dptxt")
+	write(t, path, head+canvas)
+	x, err := template.Load(path, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, head) // an editor begins to write it anew
+	s, err := store.Open(store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h, err := s.Create(store.Create{Alias: "a", Version: frame.OwnVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Fill(h, ""); !errors.Is(err, template.ErrChanged) {
+		t.Errorf("error %v", err)
+	}
+	h.Discard()
 }
