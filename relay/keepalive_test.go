@@ -34,7 +34,7 @@ func (c *virtualClock) pass(ts *testServer, d time.Duration) {
 // which the server has sent nothing, to those who know it and have an idle
 // timeout; who is silent for that long is cut off.
 func TestKeepAlive(t *testing.T) {
-	for _, s := range []setup{{loops: 1}, {loops: 2, tls: true}, {loops: 2, transport: TransportGoroutine}} {
+	for _, s := range []setup{{loops: 1}, {loops: 2, tls: true}, {loops: 2, transport: TransportGoroutine}, {loops: 1, web: true}} {
 		t.Run(s.String(), func(t *testing.T) {
 			clock := newVirtualClock()
 			s.now = clock.now
