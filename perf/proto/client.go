@@ -149,13 +149,22 @@ func clientInfo() map[string]any {
 // Login goes from the greeting to the session list, as a guest. Host and Join
 // begin with it.
 func (c *Client) Login() error {
+	return c.login([]any{c.Name}, "guest")
+}
+
+// LoginAs is Login with the account of the client's name.
+func (c *Client) LoginAs(password string) error {
+	return c.login([]any{c.Name, password}, "auth")
+}
+
+func (c *Client) login(who []any, intent string) error {
 	if err := c.command("cinfo", []any{"127.0.0.1", c.info}, nil); err != nil {
 		return err
 	}
 	if _, err := c.reply("result"); err != nil {
 		return fmt.Errorf("client info: %w", err)
 	}
-	if err := c.command("ident", []any{c.Name}, map[string]any{"intent": "guest"}); err != nil {
+	if err := c.command("ident", who, map[string]any{"intent": intent}); err != nil {
 		return err
 	}
 	r, err := c.reply("result")

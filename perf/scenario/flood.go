@@ -3,11 +3,13 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"drawrelay/perf/load"
+	"drawrelay/perf/proto"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 
 // flood draws with and without thousands of wrong passwords per second from as
 // many addresses, in turns, and measures latency in both; and how long guests
-// take to log in meanwhile.
+// and the owner of another account take to log in meanwhile.
 func (r *run) flood() error {
 	if r.spec.Baseline {
 		return ErrNotApplicable
@@ -48,7 +50,8 @@ func (r *run) flood() error {
 	}
 	plan := load.Plan{Drawers: drawers, Sizes: sizes, Rate: or(r.Rate, floodDrawing),
 		Duration: or(r.Duration, 4*time.Second), MaxBytes: r.Bytes, Timed: true}
-	quiet, flooded, logins := &load.Histogram{}, &load.Histogram{}, &load.Histogram{}
+	quiet, flooded := &load.Histogram{}, &load.Histogram{}
+	guests, owners := &load.Histogram{}, &load.Histogram{}
 	before := r.memory()
 	var peak int64
 	var attempts, failed int
@@ -67,7 +70,7 @@ func (r *run) flood() error {
 		if err != nil {
 			return err
 		}
-		stop := r.visitors(logins)
+		stop := r.visitors(guests, owners)
 		c, err = r.draw(plan, s)
 		out := f.Stop()
 		err2 := stop()
@@ -92,39 +95,55 @@ func (r *run) flood() error {
 	r.result.info("memory before", float64(before.RSS)/mib, "MiB")
 	r.result.info("attempts", float64(attempts)/took.Seconds(), "/s")
 	r.result.info("attempts not taken", float64(failed)/took.Seconds(), "/s")
-	r.result.lower("login p50", float64(logins.Quantile(0.5))/1e6, "ms")
-	r.result.lower("login max", float64(logins.Quantile(1))/1e6, "ms")
+	r.result.lower("guest login p50", float64(guests.Quantile(0.5))/1e6, "ms")
+	r.result.lower("guest login max", float64(guests.Quantile(1))/1e6, "ms")
+	r.result.lower("account login p50", float64(owners.Quantile(0.5))/1e6, "ms")
+	r.result.lower("account login max", float64(owners.Quantile(1))/1e6, "ms")
 	return nil
 }
 
-// visitors lets guests log in, one after the other, until the returned
-// function is called.
-func (r *run) visitors(took *load.Histogram) (stop func() error) {
+// visitors lets guests log in, one after the other, and beside them the owner
+// of an account, until the returned function is called.
+func (r *run) visitors(guests, owners *load.Histogram) (stop func() error) {
 	quit := make(chan struct{})
-	var failed error
+	errs := make([]error, 2)
 	var done sync.WaitGroup
-	done.Go(func() {
-		for failed == nil {
-			select {
-			case <-quit:
-				return
-			case <-time.After(50 * time.Millisecond):
+	for i, login := range []func() error{
+		func() error { return r.login(r.name(), (*proto.Client).Login) },
+		func() error {
+			return r.login(memberName, func(c *proto.Client) error { return c.LoginAs(memberPassword) })
+		},
+	} {
+		took := []*load.Histogram{guests, owners}[i]
+		done.Go(func() {
+			for errs[i] == nil {
+				select {
+				case <-quit:
+					return
+				case <-time.After(50 * time.Millisecond):
+				}
+				start := time.Now()
+				errs[i] = login()
+				took.Record(int64(time.Since(start)))
 			}
-			start := time.Now()
-			c, err := r.dialer().Dial(r.name())
-			if err == nil {
-				err = c.Login()
-				c.Close()
-			}
-			if err != nil {
-				failed = fmt.Errorf("a guest's login: %w", err)
-			}
-			took.Record(int64(time.Since(start)))
-		}
-	})
+		})
+	}
 	return func() error {
 		close(quit)
 		done.Wait()
-		return failed
+		return errors.Join(errs...)
 	}
+}
+
+// login connects, logs in and leaves.
+func (r *run) login(name string, in func(*proto.Client) error) error {
+	c, err := r.dialer().Dial(name)
+	if err == nil {
+		err = in(c)
+		c.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("login of %s: %w", name, err)
+	}
+	return nil
 }

@@ -97,12 +97,19 @@ persistence = true
 [users]
 ` + accountLines()
 
+// memberName and memberPassword are an account that nobody attacks.
+const memberName, memberPassword = "member", "qwerty123"
+
 // accountLines are the accounts of the flood scenario, with a hash of the
 // usual cost (configuration.md §12).
 func accountLines() string {
 	var b strings.Builder
-	for i := range floodAccounts {
-		b.WriteString(load.FloodAccount(i) + ":sodium;$argon2id$v=19$m=65536,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$BGHlZF2JSyEnPOHI5A0zk2O66M8Tt3TOoRZvesS7JBI:\n")
+	for i := range floodAccounts + 1 {
+		name := memberName
+		if i < floodAccounts {
+			name = load.FloodAccount(i)
+		}
+		b.WriteString(name + ":sodium;$argon2id$v=19$m=65536,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$BGHlZF2JSyEnPOHI5A0zk2O66M8Tt3TOoRZvesS7JBI:\n")
 	}
 	return b.String()
 }
