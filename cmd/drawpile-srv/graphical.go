@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"drawrelay/cmd/internal/adminpage"
@@ -132,6 +133,34 @@ func (f *front) close() {
 	if f.web.Shutdown(ctx) != nil {
 		_ = f.web.Close() // whoever looks at the page notices
 	}
+}
+
+// failureTime is how long a failed start waits for the browser to tell about it.
+const failureTime = 30 * time.Second
+
+// failGraphical tells why the server cannot start: in the browser as well if
+// there were no options, because whoever clicked on an icon sees no terminal.
+func (o *options) failGraphical(failure error, stdout, stderr io.Writer) (status int) {
+	if !o.graphical.shows || o.graphical.asked {
+		return fail(stderr, failure)
+	}
+	told := make(chan struct{})
+	var once sync.Once
+	f, err := openFront(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		fmt.Fprintf(w, "The drawing server cannot start:\n\n%v\n", failure)
+		once.Do(func() { close(told) })
+	}), "connection", func() {})
+	if err == nil {
+		f.show(context.Background(), surroundings(), stdout)
+		select {
+		case <-told:
+		case <-time.After(failureTime):
+		}
+		f.close()
+	}
+	return fail(stderr, failure)
 }
 
 // runRemote administers another server until it is told to stop.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -32,13 +33,13 @@ func onDesktop(t *testing.T, c *exec.Cmd) (opened, home string) {
 	return opened, home
 }
 
-// visit waits for the address that was opened and goes there as a browser.
-func visit(t *testing.T, opened string) (b *http.Client, base string) {
+// follow waits for the address that was opened; b is a browser for it.
+func follow(t *testing.T, opened string) (b *http.Client, link string) {
 	t.Helper()
-	var link []byte
+	var text []byte
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		var err error
-		if link, err = os.ReadFile(opened); err == nil {
+		if text, err = os.ReadFile(opened); err == nil {
 			break
 		}
 		if time.Now().After(end) {
@@ -49,11 +50,17 @@ func visit(t *testing.T, opened string) (b *http.Client, base string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b = &http.Client{Jar: jar, Timeout: patience}
-	if status, body := fetch(t, b, strings.TrimSpace(string(link))); status != http.StatusOK || !strings.Contains(body, "<main") {
+	return &http.Client{Jar: jar, Timeout: patience}, strings.TrimSpace(string(text))
+}
+
+// visit goes to the address that was opened as a browser.
+func visit(t *testing.T, opened string) (b *http.Client, base string) {
+	t.Helper()
+	b, link := follow(t, opened)
+	if status, body := fetch(t, b, link); status != http.StatusOK || !strings.Contains(body, "<main") {
 		t.Fatalf("the opened page: %d %s", status, body)
 	}
-	base, _, _ = strings.Cut(string(link), "open?")
+	base, _, _ = strings.Cut(link, "open?")
 	return b, base
 }
 
@@ -127,6 +134,28 @@ func TestGraphical(t *testing.T) {
 	}
 }
 
+// TestGraphicalFailure: whoever starts the server by an icon is told in the
+// browser why it does not run.
+func TestGraphicalFailure(t *testing.T) {
+	c := command()
+	opened, home := onDesktop(t, c)
+	writeTo(t, filepath.Join(home, "data"), "a file where the folder of the settings should be")
+	c.Env = append(c.Env, "XDG_DATA_HOME="+filepath.Join(home, "data"))
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Process.Kill() }() // it may have ended
+	b, link := follow(t, opened)
+	if status, body := fetch(t, b, link); status != http.StatusOK || !strings.Contains(body, "cannot start") || !strings.Contains(body, "--database FILE") {
+		t.Errorf("the page says %d %s", status, body)
+	}
+	if err := c.Wait(); err == nil || c.ProcessState.ExitCode() != exitFailed || !strings.Contains(errs.String(), "--database FILE") {
+		t.Errorf("it ended with %v: %s", err, &errs)
+	}
+}
+
 // TestRemote: --gui --remote shows the page on the API of another server.
 func TestRemote(t *testing.T) {
 	admin := freePort(t)
@@ -165,15 +194,8 @@ func TestRemote(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
-	var link []byte
-	for end := time.Now().Add(patience); link == nil && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		link, _ = os.ReadFile(opened)
-	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := (&http.Client{Jar: jar}).Get(strings.TrimSpace(string(link)))
+	b, link := follow(t, opened)
+	answer, err := b.Get(link)
 	if err != nil || answer.StatusCode != http.StatusUnauthorized || answer.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("without credentials: %v, %v", answer, err)
 	}

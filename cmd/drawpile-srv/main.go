@@ -50,7 +50,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 
 	if err := o.chooseGraphical(len(args) == 0, surroundings()); err != nil {
-		return fail(stderr, err)
+		return o.failGraphical(err, stdout, stderr)
 	}
 	ignoreSignals()
 	stop := make(chan os.Signal, 2)
@@ -64,7 +64,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	p, err := start(o, stderr, time.Now)
 	if err != nil {
-		return fail(stderr, err)
+		return o.failGraphical(err, stdout, stderr)
 	}
 	if p.front != nil {
 		fmt.Fprintf(stdout, "The admin page is at %s, for the browser that opens now.\n", p.front.door.Address())
