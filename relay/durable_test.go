@@ -356,9 +356,39 @@ func TestDiskFillsUp(t *testing.T) {
 	}
 }
 
+// TestDrawingWhileStalled: while the disk stalls, what is drawn goes on to the
+// others by itself; nothing else makes the server send, as its clock stands
+// still.
+func TestDrawingWhileStalled(t *testing.T) {
+	for _, s := range []setup{{loops: 1}, {loops: 2, tls: true}, {loops: 2, transport: TransportGoroutine}} {
+		s.files = true
+		t.Run(s.String(), func(t *testing.T) {
+			fsys := newGatedFS()
+			s.fs, s.now = fsys, newVirtualClock().now
+			ts := startServer(t, s)
+			_, id := ts.host("host", 3)
+			ann := ts.join("ann", id)
+			if s.loops > 1 {
+				ts.crowd(id, plainPerLoop)
+			}
+			bob := ts.join("bob", id)
+			_, open := fsys.hold(id, false)
+			defer open()
+			for i := range 20 {
+				ann.send(stroke, fmt.Appendf(nil, "ahead %d", i))
+				bob.waitBody(fmt.Sprintf("ahead %d", i))
+			}
+			if !ts.room(id).hist.Stalled() {
+				t.Error("the session does not count as stalled")
+			}
+		})
+	}
+}
+
 // TestFullDisk: while the disk is full nothing more is accepted and everybody
 // is told; what had been accepted is written once there is space.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, s := range []setup{{loops: 1}, {loops: 2, tls: true}, {loops: 1, transport: TransportGoroutine}} {
 		s.files = true
 		t.Run(s.String(), func(t *testing.T) {
@@ -486,6 +516,7 @@ func TestSlowDisk(t *testing.T) {
 			_, id := ts.host("host", 3)
 			other, _ := ts.host("other", 3)
 			ann, bob := ts.join("ann", id), ts.join("bob", id)
+			bob.wait(0, "own join", func(m frame.Msg) bool { return m.Type == frame.TypeJoin && m.User == bob.id }) // the next write is the stroke's
 			held, open := fsys.hold(id, false)
 			defer open()
 			for i := range 20 {
@@ -534,6 +565,7 @@ func (f cardFile) Sync() error {
 // TestMemoryCard: on a slow card several people draw a few megabytes. All of
 // them, a joiner and the restarted server have the same.
 func TestMemoryCard(t *testing.T) {
+	t.Parallel()
 	for _, interval := range []time.Duration{-1, 0} {
 		t.Run(fmt.Sprintf("interval=%d", interval), func(t *testing.T) {
 			ts := startServer(t, setup{loops: 2, files: true, fs: cardFS{storetest.New(1)}, interval: interval})

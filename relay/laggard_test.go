@@ -9,13 +9,13 @@ import (
 
 const (
 	// lagBytes is what is drawn while one member does not read.
-	lagBytes = 64 << 20
+	lagBytes = 32 << 20
 	// lagHeap is how much the heap may grow meanwhile, bytes: windows and
 	// buffers.
 	lagHeap = 8 << 20
 )
 
-// TestLaggard: a member that does not read while the others draw 64 MB costs
+// TestLaggard: a member that does not read while the others draw 32 MB costs
 // nobody anything: the others finish, memory stays, and it gets everything when
 // it reads on.
 func TestLaggard(t *testing.T) {

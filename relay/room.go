@@ -321,7 +321,9 @@ func (r *room) append(frames []byte, n int) {
 	r.timed.begin(r, l)
 	if l.HasFile() {
 		r.hist.Durable.Kick()
-		return
+		if !r.hist.Stalled() {
+			return // its commit makes it deliverable
+		}
 	}
 	for _, s := range *r.shards.Load() {
 		if s.loop == r.loop {

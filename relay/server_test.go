@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/big"
@@ -30,6 +31,8 @@ import (
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
+
+var thorough = flag.Bool("thorough", false, "run the tests on all combinations of loops, transport, files and encryption, not on a selection")
 
 // patience is how long a test waits for something that must come.
 const patience = 30 * time.Second
@@ -111,17 +114,17 @@ func (b *syncBuffer) String() string {
 func startServer(t *testing.T, s setup) *testServer {
 	t.Helper()
 	ts := &testServer{t: t, setup: s, out: &syncBuffer{}}
-	segments := store.LiveSegments() // tests of the rules do not close their logs
 	if s.files {
 		ts.dir = t.TempDir()
 	}
 	if s.record {
 		ts.records = t.TempDir()
 	}
+	running.begin()
 	ts.open()
 	t.Cleanup(func() {
 		ts.stopped.Do(ts.stop)
-		if n := store.LiveSegments() - segments; n != 0 {
+		if n := running.end(); n != 0 {
 			t.Errorf("%d segments are still in use", n)
 		}
 		if t.Failed() {
@@ -129,6 +132,34 @@ func startServer(t *testing.T, s setup) *testServer {
 		}
 	})
 	return ts
+}
+
+// servers counts the segments of the log that test servers leave behind.
+type servers struct {
+	mu     sync.Mutex
+	n      int   // running
+	before int64 // segments in use; tests of the rules do not close their logs
+}
+
+var running servers
+
+func (r *servers) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n == 0 {
+		r.before = store.LiveSegments()
+	}
+	r.n++
+}
+
+// end returns what is left, when the last of the servers has stopped.
+func (r *servers) end() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n--; r.n > 0 {
+		return 0
+	}
+	return store.LiveSegments() - r.before
 }
 
 func (ts *testServer) open() {

@@ -114,6 +114,9 @@ type course struct {
 // repeats one.
 func TestRandomStreams(t *testing.T) {
 	first, seeds := uint64(1), uint64(2)
+	if testing.Short() {
+		seeds = 1
+	}
 	for name, value := range map[string]*uint64{"STREAM_SEEDS": &seeds, "STREAM_SEED": &first} {
 		if text := os.Getenv(name); text != "" {
 			n, err := strconv.ParseUint(text, 10, 64)
@@ -126,13 +129,13 @@ func TestRandomStreams(t *testing.T) {
 		}
 	}
 	for seed := first; seed < first+seeds; seed++ {
-		for _, s := range []setup{
+		for i, s := range []setup{
 			{loops: 1}, {loops: 2}, {loops: 4}, {loops: 2, transport: TransportGoroutine},
 			{loops: 1, tls: true}, {loops: 2, tls: true}, {loops: 4, tls: true}, {loops: 2, tls: true, transport: TransportGoroutine},
 			{loops: 1, mixed: true}, {loops: 4, mixed: true}, {loops: 2, mixed: true, transport: TransportGoroutine}, {loops: 1, web: true},
 		} {
 			s.files, s.grace = seed%2 == 1, forever
-			if testing.Short() && (seed+uint64(s.loops))%2 == 1 {
+			if !*thorough && (seed+uint64(i))%2 == 1 {
 				continue // the other half of the combinations for each seed
 			}
 			t.Run(fmt.Sprintf("seed=%d,%v", seed, s), func(t *testing.T) { runCourse(t, seed, s) })

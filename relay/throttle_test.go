@@ -49,6 +49,7 @@ func TestTier(t *testing.T) {
 // disturbs nobody; an operator has another limit; a limit that is lifted while
 // the server runs holds nobody back any more.
 func TestRateLimit(t *testing.T) {
+	t.Parallel()
 	for _, s := range []setup{{loops: 1}, {loops: 2, tls: true}, {loops: 2, transport: TransportGoroutine}} {
 		s.edit = func(set *settings.Settings) {
 			set.Rates[settings.TierGuest].Messages = 100
@@ -96,6 +97,7 @@ func TestRateLimit(t *testing.T) {
 
 // TestRatePatience: who floods without a pause is told and disconnected.
 func TestRatePatience(t *testing.T) {
+	t.Parallel()
 	ts := startServer(t, setup{loops: 1, edit: func(set *settings.Settings) {
 		set.Rates[settings.TierGuest].Bytes = 1000
 		set.RatePatience = time.Second

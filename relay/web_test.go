@@ -189,6 +189,7 @@ func TestWebLongest(t *testing.T) {
 // TestWebIdle: only whole messages are a sign of life (wire.md §3, §8): neither
 // WebSocket pings nor the start of a message are.
 func TestWebIdle(t *testing.T) {
+	t.Parallel()
 	for _, s := range []setup{{loops: 1, web: true}, {loops: 1, web: true, transport: TransportGoroutine}} {
 		t.Run(s.String(), func(t *testing.T) {
 			ts := startServer(t, s)
@@ -307,6 +308,7 @@ func TestWebControlFlood(t *testing.T) {
 
 // TestWebThrottle: rate limits count what a WebSocket member sends.
 func TestWebThrottle(t *testing.T) {
+	t.Parallel()
 	s := setup{loops: 1, web: true, edit: func(set *settings.Settings) {
 		set.Rates[settings.TierGuest] = settings.Rate{Messages: 20}
 	}}
