@@ -37,12 +37,21 @@ func ParseAccess(text string) (Access, error) {
 			return Access{}, err
 		}
 	}
+	if addr.Is4In6() {
+		if bits -= mappedBits; bits < 0 {
+			return Access{}, fmt.Errorf("a subnet of mapped IPv4 addresses has at least %d bits", mappedBits)
+		}
+		addr = addr.Unmap()
+	}
 	p, err := addr.Prefix(bits)
 	if err != nil {
 		return Access{}, err
 	}
 	return Access{subnet: p}, nil
 }
+
+// mappedBits are those in front of an IPv4 address that is mapped to IPv6.
+const mappedBits = 96
 
 // parseHost reads an address; of IPv4 ones in subnets the end may be missing.
 func parseHost(text string, short bool) (a netip.Addr, err error) {
@@ -51,7 +60,7 @@ func parseHost(text string, short bool) (a netip.Addr, err error) {
 		if err == nil && a.Zone() != "" {
 			err = errors.New("addresses with a zone are not supported")
 		}
-		return a.Unmap(), err
+		return a, err
 	}
 	var b [4]byte
 	list := strings.Split(strings.TrimSuffix(text, "."), ".")
