@@ -41,11 +41,13 @@ func (s *Server) locks(_ context.Context, c *call) reply {
 
 func (s *Server) lockState() locksReply {
 	v := locksReply{Supported: s.cfg.Database != nil, Sections: make(map[string]bool)}
-	for _, name := range lockable {
-		v.Sections[name] = s.lockedIn(name)
-	}
+	var state db.State
 	if v.Supported {
-		v.Password = unlockHash(s.cfg.Database.Current()) != ""
+		state = *s.cfg.Database.Refresh()
+		v.Password = unlockHash(&state) != ""
+	}
+	for _, name := range lockable {
+		v.Sections[name] = slices.Contains(state.LockedSections, name)
 	}
 	return v
 }
