@@ -22,15 +22,14 @@ type hashPool struct {
 	suspects chan func()
 	quit     chan struct{}
 	end      sync.Once
-	// compare is password.Check but in tests.
-	compare func(stored, pass string) bool
+	compare  func(stored, pass string) bool
 }
 
 var errHashClosed = errors.New("hash password: the server stops")
 
 // newHashPool returns a pool; its threads start with the first work.
-func newHashPool(size int) *hashPool {
-	return &hashPool{size: size, jobs: make(chan func()), suspects: make(chan func()), quit: make(chan struct{}), compare: password.Check}
+func newHashPool(size int, compare func(stored, pass string) bool) *hashPool {
+	return &hashPool{size: size, jobs: make(chan func()), suspects: make(chan func()), quit: make(chan struct{}), compare: compare}
 }
 
 // close ends the threads. Work in progress is finished, waiting work fails.

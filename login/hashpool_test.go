@@ -15,7 +15,7 @@ import (
 // The pool runs as many hashes as it has threads, gives up with the context,
 // and ends.
 func TestHashPool(t *testing.T) {
-	p := newHashPool(2)
+	p := newHashPool(2, password.Check)
 	ctx := context.Background()
 	var mu sync.Mutex
 	running, most := 0, 0
@@ -127,7 +127,7 @@ func TestSuspectsWait(t *testing.T) {
 }
 
 func suspectsWait(t *testing.T) {
-	p := newHashPool(1)
+	p := newHashPool(1, password.Check)
 	defer p.close()
 	gate, begun := make(chan struct{}), make(chan struct{}, 1)
 	var mu sync.Mutex

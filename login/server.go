@@ -20,6 +20,7 @@ import (
 
 	"drawrelay/store/entry"
 	"drawrelay/store/namefilter"
+	"drawrelay/store/password"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -55,6 +56,10 @@ type Config struct {
 	Reports Reports
 	// Templates are session templates, nil = none.
 	Templates Templates
+
+	// CheckPassword compares a password with a stored hash, on a thread of low
+	// priority; nil = password.Check.
+	CheckPassword func(stored, pass string) bool
 
 	Now  func() time.Time // clock for what clients and logs see, nil = time.Now
 	Rand io.Reader        // secrets and chance, nil = crypto/rand
@@ -95,13 +100,16 @@ func New(cfg Config) *Server {
 	if cfg.TrustedProxy == nil {
 		cfg.TrustedProxy = func(peer netip.Addr) bool { return !peer.IsValid() || peer.IsLoopback() }
 	}
+	if cfg.CheckPassword == nil {
+		cfg.CheckPassword = password.Check
+	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
 	s := &Server{
 		cfg:       cfg,
 		limits:    defaultLimits(),
-		hashes:    newHashPool(HashWorkers()),
+		hashes:    newHashPool(HashWorkers(), cfg.CheckPassword),
 		pace:      newPace(),
 		slots:     make(chan struct{}, handshakeSlots()),
 		upgrades:  make(chan struct{}, upgradesAtOnce),

@@ -77,3 +77,13 @@ func (osFS) SyncDir(dir string) error {
 	}
 	return err
 }
+
+// Folder opens a folder for reading, for as long as the process runs; paths
+// cannot lead out of it.
+func Folder(dir string) (fs.FS, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return root.FS(), nil
+}

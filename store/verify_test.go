@@ -205,7 +205,7 @@ func TestChecksumsGo(t *testing.T) {
 	fsys.Put(sumsDir+"/gone.dprec.sums", []byte("x"))
 	fsys.Put(sumsDir+"/"+id+".dprec.sums", []byte("not checksums"))
 	s := open(t, fsys, newClock(), summed)
-	h := loadOne(t, s)
+	loadOne(t, s)
 	if fsys.Files(sumsDir)["gone.dprec.sums"] != nil {
 		t.Error("checksums without a recording stay")
 	}
@@ -214,8 +214,7 @@ func TestChecksumsGo(t *testing.T) {
 		t.Errorf("begun anew: %+v", v)
 	}
 	s = open(t, fsys, newClock(), summed)
-	h = loadOne(t, s)
-	h.Remove()
+	loadOne(t, s).Remove()
 	if files := fsys.Files(sumsDir); len(files) != 0 {
 		t.Errorf("after the end: %q", files)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"drawrelay/cmd/internal/admin"
 	"drawrelay/cmd/internal/adminpage"
+	"drawrelay/store"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -162,8 +163,8 @@ func adminPage() http.Handler {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
-		if root, err := os.OpenRoot(filepath.Join(dir, "drawpile", "drawpile-srv", "webadmin")); err == nil {
-			return admin.Static(root.FS()) // open until the end: paths cannot leave it
+		if files, err := store.Folder(filepath.Join(dir, "drawpile", "drawpile-srv", "webadmin")); err == nil {
+			return admin.Static(files)
 		}
 	}
 	return adminpage.New()

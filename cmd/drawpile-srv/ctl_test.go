@@ -30,6 +30,10 @@ func TestControl(t *testing.T) {
 	s := launch(t, "--web-admin-socket", socket, "--config", configuration)
 	t.Setenv("DRAWPILESRV_ADMIN_SOCKET", socket)
 
+	s.await("the socket", func() bool {
+		_, err := os.Stat(socket)
+		return err == nil
+	})
 	info, err := os.Stat(socket)
 	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
 		t.Fatalf("the socket is %v, %v", info, err)

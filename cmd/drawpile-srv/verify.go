@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"drawrelay/store"
@@ -49,7 +48,7 @@ func verify(args []string, stdout, stderr io.Writer) int {
 	if o.Checksums == "" {
 		parent, name := filepath.Split(filepath.Clean(o.Dir))
 		beside := filepath.Join(parent, checksumsFolder)
-		if st, err := os.Stat(beside); name == sessionsFolder && err == nil && st.IsDir() {
+		if st, err := store.OS.Stat(beside); name == sessionsFolder && err == nil && st.IsDir() {
 			o.Checksums = beside
 		}
 	}
