@@ -107,7 +107,7 @@ export function chatPart(path, context) {
   }
 
   function line(m) {
-    if (m.n === undefined) return h('p', { class: 'own' }, h('b', {}, 'You and other administrators'), ' ', m.m);
+    if (m.n === undefined) return h('p', { class: 'own' }, h('b', {}, 'Administrator'), ' ', m.m);
     const f = m.f ?? 0;
     if (f & pin) return h('p', { class: 'quiet' }, m.m === '-' ? `${m.n} removed the pinned message` : `${m.n} pinned: ${m.m}`);
     if (f & action) return h('p', { class: 'quiet' }, `${m.n} ${m.m}`);
