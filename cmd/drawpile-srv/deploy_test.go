@@ -144,3 +144,55 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+// The packages hold what they should, owned by root, and their scripts are
+// sound.
+func TestDebianPackages(t *testing.T) {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		t.Skip("no dpkg-deb")
+	}
+	dir := t.TempDir()
+	t.Setenv(runAsServer, "1") // whoever prints manual page and completions is this program
+	for _, arch := range []string{"amd64", "arm64", "arm"} {
+		writeTo(t, filepath.Join(dir, "drawpile-srv-9.8.7-linux-"+arch), "a program for "+arch)
+	}
+	if out, err := exec.Command("sh", "deploy/package", "9.8.7", os.Args[0], dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, arch := range []string{"amd64", "arm64", "armhf"} {
+		file := filepath.Join(dir, "drawpile-srv_9.8.7_"+arch+".deb")
+		out, err := exec.Command("dpkg-deb", "--field", file, "Package", "Version", "Architecture").Output()
+		if want := "Package: drawpile-srv\nVersion: 9.8.7\nArchitecture: " + arch + "\n"; string(out) != want || err != nil {
+			t.Errorf("%s: %q, %v", arch, out, err)
+		}
+		list, err := exec.Command("dpkg-deb", "--contents", file).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			"-rwxr-xr-x root/root * ./usr/bin/drawpile-srv", "-rw-r--r-- root/root * ./lib/systemd/system/drawpile-srv.service",
+			"-rw-r--r-- root/root * ./lib/systemd/system/drawpile-srv.socket", "-rw-r--r-- root/root * ./etc/default/drawpile-srv",
+			"-rw-r--r-- root/root * ./usr/share/man/man1/drawpile-srv.1.gz", "-rw-r--r-- root/root * ./usr/share/bash-completion/completions/drawpile-srv",
+		} {
+			pattern := strings.ReplaceAll(regexp.QuoteMeta(want), `\*`, ".*")
+			if !regexp.MustCompile("(?m)^" + pattern + "$").Match(list) {
+				t.Errorf("%s: no %s in\n%s", arch, want, list)
+			}
+		}
+	}
+	unpacked := filepath.Join(dir, "unpacked")
+	if out, err := exec.Command("dpkg-deb", "--raw-extract", filepath.Join(dir, "drawpile-srv_9.8.7_armhf.deb"), unpacked).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if b, err := os.ReadFile(filepath.Join(unpacked, "usr/bin/drawpile-srv")); string(b) != "a program for arm" {
+		t.Errorf("armhf has %q, %v", b, err)
+	}
+	for _, script := range []string{"postinst", "prerm", "postrm"} {
+		if out, err := exec.Command("sh", "-n", filepath.Join(unpacked, "DEBIAN", script)).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v %s", script, err, out)
+		}
+	}
+	if b, _ := os.ReadFile(filepath.Join(unpacked, "DEBIAN/conffiles")); string(b) != "/etc/default/drawpile-srv\n" {
+		t.Errorf("conffiles %q", b)
+	}
+}
