@@ -32,8 +32,8 @@ func (r *reloader) openDatabase(path string) error {
 	for _, problem := range withoutEffect(r.configured(), r.options) {
 		r.put(serverlog.Warn, problem.Error())
 	}
-	if r.options.authURL != "" && !r.settings.Get().ExtAuth {
-		r.put(serverlog.Warn, idleExtAuth)
+	for _, text := range idleOptions(r.options, r.settings.Get()) {
+		r.put(serverlog.Warn, text)
 	}
 	return nil
 }

@@ -36,6 +36,17 @@ func inFile(f *config.File) configured {
 	return configured{f.Path, f.Settings, f.Value, len(f.Whitelist)}
 }
 
+// idleOptions returns warnings about options whose settings are off.
+func idleOptions(o *options, s *settings.Settings) (warnings []string) {
+	if o.authURL != "" && !s.ExtAuth {
+		warnings = append(warnings, "--extauth has no effect until the setting extauth is true")
+	}
+	if o.reportURL != "" && !s.AbuseReport {
+		warnings = append(warnings, "--report-url has no effect until the setting abusereport is true")
+	}
+	return warnings
+}
+
 // withoutEffect returns the settings that are valid but cannot act, because of
 // the options of this start or of another setting. Only the switch of a feature
 // in a file stops the start: whoever turned it on relies on it, while its

@@ -39,9 +39,6 @@ type reloader struct {
 	watcher *config.Watcher // nil = no file
 }
 
-// idleExtAuth is the warning about an option whose setting is off.
-const idleExtAuth = "--extauth has no effect until the setting extauth is true"
-
 // newReloader reads the configuration file for the first time. Mistakes in it
 // are returned as the error; what is only odd is returned as warnings.
 func newReloader(o *options, now func() time.Time) (r *reloader, warnings []string, err error) {
@@ -65,8 +62,8 @@ func newReloader(o *options, now func() time.Time) (r *reloader, warnings []stri
 	for i := range idle {
 		warnings = append(warnings, idle[i].Error())
 	}
-	if o.authURL != "" && o.database == "" && !file.Settings.ExtAuth {
-		warnings = append(warnings, idleExtAuth)
+	if o.database == "" {
+		warnings = append(warnings, idleOptions(o, file.Settings)...)
 	}
 	return r, warnings, nil
 }
