@@ -115,7 +115,11 @@ func newWorld(t testing.TB, s setup) *world {
 	source := settings.NewSource(set)
 	var err error
 	if s.database {
-		w.db, err = db.Open(filepath.Join(t.TempDir(), "config.db"), db.Options{Publish: source.Set})
+		w.db, err = db.Open(filepath.Join(t.TempDir(), "config.db"), db.Options{Publish: func(now *settings.Settings) {
+			c := *now
+			c.WebSockets = set.WebSockets // no key, but fixed for the process
+			source.Set(&c)
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
