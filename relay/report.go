@@ -55,10 +55,10 @@ func (s *session) reportAbuse(st *seat, c frame.Command) error {
 func (s *session) sendReport(st *seat, r Report) {
 	switch {
 	case s.report == nil:
-		s.event(serverlog.Warn, serverlog.Report, st, "Cannot send abuse report: server URL not configured!")
+		s.event(serverlog.Warn, serverlog.Report, nil, "Cannot send abuse report: server URL not configured!")
 		return
 	case !s.settings.Get().AbuseReport:
-		s.event(serverlog.Warn, serverlog.Report, st, "Cannot send abuse report: not enabled!")
+		s.event(serverlog.Warn, serverlog.Report, nil, "Cannot send abuse report: not enabled!")
 		return
 	}
 	r.Session, r.Title, r.Size = s.hist.ID, s.hist.Title(), s.hist.Log().Size()

@@ -40,6 +40,11 @@ func TestRulesReport(t *testing.T) {
 			}
 			return out
 		}
+		for i, h := range ofKind(since(m, fromM), "log") {
+			if named := h.json["user"] != nil; named != (i == 0) {
+				t.Errorf("%s: user of %v", tt.name, h)
+			}
+		}
 		equal(t, tt.name+": guest", texts(since(b, fromB)), tt.guest)
 		equal(t, tt.name+": moderator", texts(since(m, fromM)), append([]string{"Abuse report about user 1 received: spam"}, tt.mod...))
 		if tt.name == "sent" {
