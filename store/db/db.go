@@ -144,7 +144,8 @@ func (d *DB) open() (err error) {
 				return err
 			}
 		}
-		return nil
+		// Everything so far succeeds on a file that can only be read.
+		return q.exec("DELETE FROM settings WHERE 0")
 	})
 	if err != nil {
 		return err

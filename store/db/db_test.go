@@ -94,6 +94,21 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
+// TestOpenReadOnly has a file that nobody may write. The root account may, so
+// that the test does not say anything there.
+func TestOpenReadOnly(t *testing.T) {
+	x := newFixture(t)
+	x.ok(x.Close())
+	x.ok(os.Chmod(x.path, 0o400))
+	if f, err := os.OpenFile(x.path, os.O_RDWR, 0); err == nil {
+		_ = f.Close()
+		t.Skip("this account may write everything")
+	}
+	if _, err := Open(x.path, Options{}); err == nil || !strings.Contains(err.Error(), "cannot be written: give the server's user the right") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	x := newFixture(t)
 	x.ok(x.SetSettings(map[string]string{"clientTimeout": "1.5m", "sessionSizeLimit": "20 MB", "persistence": "True", "sessionCountLimit": "+7",
