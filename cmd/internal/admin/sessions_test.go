@@ -126,17 +126,20 @@ func TestSessionSettings(t *testing.T) {
 	}
 }
 
-// fakeLists accepts nothing and remembers what it was asked for.
+// fakeLists answers with taken, or forbidden for URLs that say so, and remembers
+// what it was asked for.
 type fakeLists struct {
-	mu    sync.Mutex
-	calls []string
-	taken func(session, url string)
+	mu               sync.Mutex
+	calls            []string
+	taken, forbidden func(session, url string)
 }
-
-func (f *fakeLists) Allowed(url string) bool { return !strings.Contains(url, "forbidden") }
 
 func (f *fakeLists) Announce(session, url string, _ bool) {
 	f.note("announce " + url)
+	if strings.Contains(url, "forbidden") {
+		go f.forbidden(session, url)
+		return
+	}
 	go f.taken(session, url)
 }
 
@@ -159,6 +162,7 @@ func TestListings(t *testing.T) {
 	lists := new(fakeLists)
 	w := newWorld(t, setup{listings: lists})
 	lists.taken = func(session, url string) { w.relay.Listed(session, url, 42, "") }
+	lists.forbidden = w.relay.ListingForbidden
 	a := w.host("alice", "")
 	url := "sessions/" + a.session + "/listing"
 	w.equal("none", w.call(200, "GET", url, "").v, []any{})
