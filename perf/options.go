@@ -132,8 +132,6 @@ func (o *options) check() error {
 		return errors.New("numbers must not be negative")
 	case o.Members > 254:
 		return errors.New("--members: a session has 254 at most")
-	case o.Web && o.Verify == load.Bytes:
-		return errors.New("--verify bytes cannot look into WebSocket frames")
 	case o.MSS != 0 && (o.MSS < 88 || o.MSS > 32767):
 		return errors.New("--mss must be 0 or 88 to 32767")
 	}

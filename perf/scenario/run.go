@@ -81,6 +81,9 @@ type run struct {
 // Result.Error.
 func Run(s Scenario, spec Spec, o Options) Result {
 	s.apply(&o)
+	if o.Web && o.Verify == load.Bytes {
+		return Result{Scenario: s.Name, Server: spec.Name, Error: "--verify bytes cannot look into WebSocket frames"}
+	}
 	var res Result
 	for try := 0; ; try++ {
 		res = Result{Scenario: s.Name, Server: spec.Name}
