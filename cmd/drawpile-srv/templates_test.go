@@ -164,6 +164,8 @@ func TestRunRecordings(t *testing.T) {
 	s = launch(t, "--record", filepath.Join(records, "memory.dprec"))
 	c, _ = s.connect()
 	c.host("")
+	c.write(frame.Append(nil, frame.Msg{Type: 200, User: 1, Body: []byte("drawn")}))
+	c.next(200) // it runs, so it is recorded
 	s.stop(syscall.SIGTERM)
 	if b, err := os.ReadFile(filepath.Join(records, "memory.dprec")); err != nil || !bytes.Contains(b, []byte("alice")) {
 		t.Errorf("session in memory: %d bytes, %v", len(b), err)
