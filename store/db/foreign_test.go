@@ -221,3 +221,28 @@ func TestRelativePath(t *testing.T) {
 		t.Errorf("files %q, %v", matches, err)
 	}
 }
+
+// TestScripts does to the file what bantool.py and logtool.py rely on
+// (configuration.md §10.4, §23 item 22): rows by position, times by SQLite.
+func TestScripts(t *testing.T) {
+	x := newFixture(t)
+	x.now = time.Now()
+	other := openTool(t, x.path)
+	other.exec("INSERT INTO ipbans VALUES ('192.0.2.7', 0, datetime('now', '+1 day'), 'by a script', current_timestamp)",
+		"INSERT INTO ipbans VALUES ('192.0.2.8', 0, datetime('now', '-1 second'), 'over', current_timestamp)")
+	for addr, banned := range map[string]bool{"192.0.2.7": true, "192.0.2.8": false} {
+		if _, got := x.Refresh().MatchIP(netip.MustParseAddr(addr)); got != banned {
+			t.Errorf("%s banned: %v", addr, got)
+		}
+	}
+	other.expect("SELECT count(*) FROM ipbans WHERE expires > current_timestamp", "1")
+	x.Put(serverlog.Entry{Time: x.now.Add(-time.Minute), Topic: serverlog.Ban, Message: "banned", Session: "01",
+		User: serverlog.User{ID: 4, Addr: netip.MustParseAddr("192.0.2.9"), Name: "a;b"}})
+	x.flushLog(context.Background())
+	other.expect("SELECT user, session FROM serverlog WHERE topic = 'Ban' AND datetime(timestamp) > datetime('now', '-1 hour') AND datetime(timestamp) < current_timestamp",
+		"4;192.0.2.9;a;b|01")
+	other.exec("DELETE FROM ipbans WHERE ip = '192.0.2.7'")
+	if _, banned := x.Refresh().MatchIP(netip.MustParseAddr("192.0.2.7")); banned {
+		t.Error("still banned")
+	}
+}
