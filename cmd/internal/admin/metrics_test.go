@@ -107,9 +107,9 @@ func TestHealth(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	w := newWorld(t, setup{config: func(c *Config) { c.FlightRecorder = true }})
 	w.equal("index", w.request("GET", "/debug/pprof/", "").status, 200)
-	if text := w.request("GET", "/debug/pprof/goroutine?debug=1", "").body; !strings.Contains(text, `"loop":"0"`) {
-		t.Error("the loops have no labels")
-	}
+	w.await("labels of the loops", func() bool {
+		return strings.Contains(w.request("GET", "/debug/pprof/goroutine?debug=1", "").body, `"loop":"0"`)
+	})
 	w.equal("no stall", w.request("GET", "/debug/flight", "").status, 404)
 	a := w.request("GET", "/debug/flight?now=true", "")
 	if a.status != 200 || !bytes.HasPrefix([]byte(a.body), []byte("go 1.")) {

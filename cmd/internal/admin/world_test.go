@@ -101,7 +101,6 @@ func (m memorySettings) SetSettings(values map[string]string) error {
 
 type nobody struct{}
 
-func (nobody) Allowed(string) bool            { return false }
 func (nobody) Announce(_, _ string, _ bool)   {}
 func (nobody) Unlist(session, listURL string) {}
 
