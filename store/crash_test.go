@@ -214,6 +214,7 @@ func (v *survivor) check(loss storetest.Loss) {
 	copied := v.fsys.Reopen(storetest.ProcessKill)
 	v.fsys = v.fsys.Reopen(storetest.ProcessKill)
 	log, warned := warnings()
+	defer log.Close(time.Second) // it keeps a megabyte
 	v.clock.at = v.clock.at.Add(time.Second)
 	s := open(v.t, copied, v.clock, func(o *store.Options) { o.Log = log })
 	defer s.Close()
