@@ -157,7 +157,9 @@ func TestDebianPackages(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(runAsServer, "1") // whoever prints manual page and completions is this program
 	for _, arch := range []string{"amd64", "arm64", "arm"} {
-		writeTo(t, filepath.Join(dir, "drawpile-srv-9.8.7-linux-"+arch), "a program for "+arch)
+		for _, name := range []string{"drawpile-srv", "dprectool"} {
+			writeTo(t, filepath.Join(dir, name+"-9.8.7-linux-"+arch), name+" for "+arch)
+		}
 	}
 	if out, err := exec.Command("sh", "deploy/package", "9.8.7", os.Args[0], dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -173,7 +175,7 @@ func TestDebianPackages(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			"-rwxr-xr-x root/root * ./usr/bin/drawpile-srv", "-rw-r--r-- root/root * ./lib/systemd/system/drawpile-srv.service",
+			"-rwxr-xr-x root/root * ./usr/bin/drawpile-srv", "-rwxr-xr-x root/root * ./usr/bin/dprectool", "-rw-r--r-- root/root * ./lib/systemd/system/drawpile-srv.service",
 			"-rw-r--r-- root/root * ./lib/systemd/system/drawpile-srv.socket", "-rw-r--r-- root/root * ./etc/default/drawpile-srv",
 			"-rw-r--r-- root/root * ./usr/share/man/man1/drawpile-srv.1.gz", "-rw-r--r-- root/root * ./usr/share/bash-completion/completions/drawpile-srv",
 		} {
@@ -187,7 +189,7 @@ func TestDebianPackages(t *testing.T) {
 	if out, err := exec.Command("dpkg-deb", "--raw-extract", filepath.Join(dir, "drawpile-srv_9.8.7_armhf.deb"), unpacked).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if b, err := os.ReadFile(filepath.Join(unpacked, "usr/bin/drawpile-srv")); string(b) != "a program for arm" {
+	if b, err := os.ReadFile(filepath.Join(unpacked, "usr/bin/drawpile-srv")); string(b) != "drawpile-srv for arm" {
 		t.Errorf("armhf has %q, %v", b, err)
 	}
 	for _, script := range []string{"postinst", "prerm", "postrm"} {
