@@ -40,7 +40,7 @@ fuzz:
 crash:
 	$(GO) test -count=1 -run 'TestCrash' -timeout 60m ./store -crashseeds=10000
 	$(GO) test -count=1 -run 'TestKill' -timeout 60m ./cmd/drawpile-srv -kills=200
-	$(GO) test -count=1 -run 'TestResetCrash|TestRandomStreams|TestScriptedReset' -timeout 60m ./relay -resetcrashes=0 -thorough
+	$(GO) test -count=1 -run 'TestResetCrash|TestRandomStreams|TestScriptedReset|TestIdenticalHistory' -timeout 60m ./relay -resetcrashes=0 -thorough
 	$(GO) test -count=1 -run 'TestCanvases' -timeout 60m ./relay -canvases=10000
 	CRASH_ROUNDS=50 $(GO) test -count=1 -run 'TestCrash' -timeout 60m ./cmd/drawpile-srv
 
