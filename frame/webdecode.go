@@ -157,7 +157,9 @@ func (d *WebSocketDecoder) Decode(b []byte) (messages []byte, control Control, r
 
 // head reads the next head and checks that its frame may come now.
 func (d *WebSocketDecoder) head(b []byte) (h clientHead, err error) {
-	if h, err = parseClientHead(b); err != nil || len(b) == 0 || h.op.control() {
+	// A frame that may not come now is that, however much of its length is
+	// there yet.
+	if h, err = parseClientHead(b); err != nil && err != ErrTooLong || len(b) == 0 || h.op.control() {
 		return h, err
 	}
 	switch {
@@ -168,7 +170,7 @@ func (d *WebSocketDecoder) head(b []byte) (h clientHead, err error) {
 	case d.open && max(0, len(d.message)-2)+h.n > MaxWebSocket:
 		return h, ErrTooLong
 	}
-	return h, nil
+	return h, err
 }
 
 // fragment takes a part of a message.
