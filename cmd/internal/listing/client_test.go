@@ -210,7 +210,7 @@ func TestRefresh(t *testing.T) {
 	for _, tt := range []struct {
 		expires any
 		want    time.Duration
-	}{{10, 9 * time.Minute}, {nil, 5 * time.Minute}, {1, time.Minute}, {-5, time.Minute}, {"x", 5 * time.Minute}, {1e300, 5 * time.Minute}, {1 << 40, (maxExpires - 1) * time.Minute}} {
+	}{{10, 9 * time.Minute}, {nil, 5 * time.Minute}, {1, time.Minute}, {-5, time.Minute}, {"x", 5 * time.Minute}, {1e300, 5 * time.Minute}, {int64(1) << 40, (maxExpires - 1) * time.Minute}} {
 		w := newWorld(t)
 		w.list.set(func(s *listServer) { s.expires = tt.expires })
 		w.announce("s1")
