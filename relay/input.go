@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"fmt"
+
 	"drawrelay/frame"
 	"drawrelay/store/serverlog"
 )
@@ -83,6 +85,106 @@ func (k *link) deliver(b []byte) {
 	}
 	k.inflight += len(b)
 	k.room.loop.post(event{kind: evInput, link: k, buf: newBuffer(b)})
+}
+
+// takeBatch takes messages of a member on another loop.
+func (r *room) takeBatch(k *link, b *buffer) {
+	n := len(b.bytes())
+	r.takeMessages(k, b.bytes())
+	b.release()
+	k.loop.post(event{kind: evConsumed, link: k, n: int64(n)})
+}
+
+// takeMessages takes whole messages from a member. b is borrowed, its context
+// ids are overwritten.
+func (r *room) takeMessages(k *link, b []byte) {
+	defer r.rescue()
+	if r.over || k.seat.gone {
+		return
+	}
+	local := k.loop == r.loop
+	r.loop.label(r.readLabels)
+	run, n, drew := 0, 0, false // opaque messages in front of b[at:] not yet taken
+	firstRun := r.firstRun(k.seat)
+	for at := 0; at < len(b); {
+		size := frame.Len(b[at:])
+		t := frame.Type(b[at+2])
+		if t >= firstRun {
+			drew = drew || t >= frame.FirstCommand
+			run += size
+			n++
+			at += size
+			if run >= runLimit {
+				r.takeRun(k.seat, b[at-run:at], n, drew)
+				run, n, drew = 0, 0, false
+			}
+			continue
+		}
+		if n > 0 {
+			r.takeRun(k.seat, b[at-run:at], n, drew)
+			run, n, drew = 0, 0, false
+		}
+		m := frame.Msg{Type: t, User: b[at+3], Body: b[at+frame.HeaderLen : at+size : at+size]}
+		at += size
+		switch t {
+		case frame.TypeKeepAlive:
+		case frame.TypePing, frame.TypeDisconnect:
+			if local && !k.transportMessage(m) {
+				return
+			}
+		default:
+			if frame.Check(m) != nil {
+				if local {
+					k.badData(m)
+				} else {
+					r.session.event(serverlog.Warn, serverlog.RuleBreak, k.seat, fmt.Sprintf(unknownMessage, m.Type, m.Size()))
+					r.abort(k.seat)
+				}
+				return
+			}
+			r.session.receive(k.seat, m)
+			firstRun = r.firstRun(k.seat)
+		}
+		if local && k.failed != nil || k.seat.gone || r.over {
+			return
+		}
+	}
+	if n > 0 {
+		r.takeRun(k.seat, b[len(b)-run:], n, drew)
+	}
+	r.loop.label(r.loop.labels)
+}
+
+// firstRun returns the first message type that is taken in runs: of who uploads
+// the canvas only drawing commands, because everything else is echoed.
+func (r *room) firstRun(st *seat) frame.Type {
+	if r.session.fastUpload(st, 0) {
+		return frame.FirstCommand
+	}
+	return frame.FirstOpaque
+}
+
+// takeRun takes n opaque messages in a row.
+func (r *room) takeRun(st *seat, b []byte, n int, drew bool) {
+	if r.session.fastUpload(st, len(b)) {
+		r.append(b, n)
+		r.skipToEnd(st)
+		r.session.appended(st, len(b), n, drew)
+		return
+	}
+	if r.session.fast(st, len(b)) {
+		for at := 0; at < len(b); at += frame.Len(b[at:]) {
+			b[at+3] = st.id
+		}
+		r.append(b, n)
+		r.session.appended(st, len(b), n, drew)
+		return
+	}
+	for len(b) > 0 && !st.gone && !r.over {
+		m, rest, _ := frame.Parse(b)
+		b = rest
+		r.session.receive(st, m)
+	}
 }
 
 // answerPings handles the transport messages of b on a remote loop; the owner
