@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -321,5 +322,60 @@ func TestIPIndexOrder(t *testing.T) {
 	}
 	if got := new(IPIndex).First(addr, nil); got != -1 {
 		t.Errorf("nothing in the index: %d", got)
+	}
+}
+
+// TestProblemsTellNoSecrets expects that what may be a password does not get
+// into a message, wherever it was put by mistake: a misspelled section
+// had accounts repeated in the log.
+func TestProblemsTellNoSecrets(t *testing.T) {
+	for _, text := range []string{
+		"[user]\nmod:plain;SECRET:MOD\n", "mod:SECRET\n", "mod:SECRET:MOD\n", "plain;SECRET\n", "mod plain;SECRET MOD\n",
+		"mod:pbkdf2;1;SECRET=;SECRET==:MOD\n", "admin = mod:plain;SECRET:MOD\n", "a;SECRET=b:c:d:e;SECRET\n",
+		"[ipbans]\n[accounts]\nmod:plain;SECRET:MOD\nada:SECRET:\n", "[systembans]\n[accounts]\nmod:plain;SECRET:MOD\nada:SECRET:\n",
+		"[userbans]\n[accounts]\nmod:plain;SECRET:MOD\nada:SECRET:\n", "[announceWhitelist]\n[accounts]\nmod:plain;SECRET:MOD\nhttps://mod:SECRET@\n",
+		"[users]\nmod:SECRET:MOD\nmod:plain;SECRET\n:SECRET\nmod:plain;SECRET:MOD\nmod:plain;SECRET:HOST\n",
+		"reporttoken = SECRET\nreporttoken = SECRET\n", "reporttokn = SECRET\n", "report_token = SECRET\n", "password = SECRET\n",
+		"extBansUrl = https://example.org/SECRET\nextBansUrl = https://example.org/SECRET\n", "extBanUrl = https://mod:SECRET@example.org\n",
+		"[users]\n\xff:plain;SECRET:MOD\n",
+	} {
+		f := Parse("f", text, nil)
+		if len(f.Problems) == 0 {
+			t.Errorf("%q: no problem", text)
+		}
+		for i := range f.Problems {
+			if got := f.Problems[i].Error(); strings.Contains(got, "SECRET") {
+				t.Errorf("%q: %s", text, got)
+			}
+		}
+	}
+	_, problems := FromValues(map[string]string{"reportToken": "SECRET", "secretThing": "SECRET"})
+	for i := range problems {
+		if got := problems[i].Error(); strings.Contains(got, "SECRET") {
+			t.Errorf("in a database: %s", got)
+		}
+	}
+	if len(problems) != 2 {
+		t.Errorf("in a database: %v", problems)
+	}
+	for text, want := range map[string]string{ // what is no secret is told
+		"[ipbans]\n2001:db8::1::2/64\n": `f:2: "2001:db8::1::2/64": not an IP`, "[systembans]\nabc:hagn\n": `f:2: "abc:hagn": unknown reaction`,
+		"colour = red\n": "f:1: colour = red: unknown setting", "a\tb = c\n": `f:1: "a\tb = c": unknown setting`,
+	} {
+		if f := Parse("f", text, nil); len(f.Problems) != 1 || !strings.HasPrefix(f.Problems[0].Error(), want) {
+			t.Errorf("%q: %v, want %s", text, f.Problems, want)
+		}
+	}
+}
+
+// TestManyProblems expects the wrong file not to fill the log, and a line that
+// stops the start not to be lost among those that do not.
+func TestManyProblems(t *testing.T) {
+	f := Parse("f", strings.Repeat("x\n", 5*maxProblems)+"clientTimeout = oops\n", nil)
+	if n := len(f.Problems); n != maxProblems+2 || f.Check() == nil {
+		t.Errorf("%d problems, %v", n, f.Check())
+	}
+	if last := f.Problems[len(f.Problems)-1].Error(); !strings.Contains(last, fmt.Sprint(4*maxProblems, " more lines have no effect")) {
+		t.Errorf("last: %s", last)
 	}
 }

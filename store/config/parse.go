@@ -38,12 +38,20 @@ var sections = map[string]section{
 // byteOrderMark is what some editors put before UTF-8 text.
 const byteOrderMark = "\ufeff"
 
+// maxProblems bounds the lines that are complained about, in number. Whoever
+// has given the wrong file sees it from the first ones; the log is not filled
+// with it.
+const maxProblems = 200
+
 // parser reads one file.
 type parser struct {
 	file     *File
 	section  section
 	line     int
 	settings []written // of [config], in file order
+
+	stops      bool // one of the problems does
+	unreported int  // problems beyond maxProblems
 }
 
 // written is a line of [config].
@@ -73,6 +81,9 @@ func Parse(path, text string, previous *File) *File {
 	}
 	p.apply(previous)
 	slices.SortStableFunc(p.file.Problems, func(a, b Problem) int { return a.Line - b.Line })
+	if p.unreported > 0 {
+		p.file.Problems = append(p.file.Problems, Problem{Path: path, Line: p.line, Value: path, What: fmt.Sprintf("%d more lines have no effect", p.unreported), Cure: "look whether this is the right file"})
+	}
 	return p.file
 }
 
@@ -112,6 +123,9 @@ func (p *parser) parseSetting(line string) {
 	name, value, found := strings.Cut(line, "=")
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 	if !found || name == "" {
+		if i := strings.IndexByte(line, ':'); i >= 0 { // may be an account
+			line = line[:i+1] + hidden
+		}
 		p.warn(line, "ignored", "write key = value")
 		return
 	}
@@ -270,6 +284,11 @@ func (p *parser) report(problem Problem) { p.reportAt(p.line, problem) }
 
 func (p *parser) reportAt(line int, problem Problem) {
 	problem.Path, problem.Line = p.file.Path, line
+	if len(p.file.Problems) >= maxProblems && (!problem.Stops || p.stops) {
+		p.unreported++
+		return
+	}
+	p.stops = p.stops || problem.Stops
 	p.file.Problems = append(p.file.Problems, problem)
 }
 

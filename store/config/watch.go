@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func load(path string, previous *File) (*File, error) {
 func read(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("read configuration: %w", err)
+		return "", fmt.Errorf("read configuration: %w; let the server's user read it", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
@@ -49,9 +50,19 @@ func read(path string) (string, error) {
 		return "", fmt.Errorf("read configuration: %w", err)
 	}
 	if len(text) > maxFileSize {
-		return "", fmt.Errorf("read configuration: %s is larger than %d MiB", path, maxFileSize>>20)
+		return "", fmt.Errorf("read configuration: %s is larger than %d MiB; name the right file", path, maxFileSize>>20)
+	}
+	if notText(text) {
+		return "", fmt.Errorf("read configuration: %s is not a text file in UTF-8; save it as that", path)
 	}
 	return string(text), nil
+}
+
+// notText tells text in UTF-16, files full of zeros, as a crash may leave them,
+// and other files from a configuration file with a bad line. Every line of them
+// would be ignored, and with them all accounts and bans.
+func notText(text []byte) bool {
+	return bytes.IndexByte(text, 0) >= 0 || bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
 }
 
 // Watcher notices changes of a configuration file.
@@ -79,10 +90,16 @@ func Watch(path string, now func() time.Time) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("read configuration: %s is a folder; name a file", path)
+	}
 	if w.current, err = Load(path); err != nil {
 		return nil, err
 	}
 	w.remember(info, began)
+	if !info.Mode().IsRegular() {
+		w.seen = info
+	}
 	return w, nil
 }
 
@@ -105,6 +122,14 @@ func (w *Watcher) Poll() (current *File, changed bool, err error) {
 	}
 	if w.seen != nil && sameState(w.seen, info) {
 		return w.current, false, nil
+	}
+	if !info.Mode().IsRegular() {
+		// A pipe may be given at the start, but waiting for a second writer
+		// would hold up every login.
+		if w.seen != nil && !w.seen.Mode().IsRegular() && os.SameFile(w.seen, info) {
+			return w.current, false, nil
+		}
+		return w.current, false, w.once(fmt.Errorf("read configuration: %s is a folder or a device; name a file", w.path))
 	}
 	text, err := read(w.path)
 	if err != nil {

@@ -208,3 +208,23 @@ func TestWatchUnreadable(t *testing.T) {
 		t.Error("a folder was accepted at the start")
 	}
 }
+
+// TestWatchNotText expects a file that is no text to change nothing: each of
+// its lines would be ignored, and with them all accounts and bans.
+func TestWatchNotText(t *testing.T) {
+	x := newFixture(t, "title = one\n[users]\nmod:plain;pw:MOD\n")
+	for _, text := range []string{
+		strings.Repeat("\x00", 100), "\xff\xfet\x00i\x00t\x00l\x00e\x00", "\xfe\xff\x00t", "t\x00i\x00t\x00l\x00e\x00 \x00=\x00", "\xff\xfe\xe4\xe4",
+	} {
+		x.write(text)
+		f, changed, err := x.Poll()
+		if err == nil || changed || len(f.Accounts) != 1 || !strings.Contains(err.Error(), "UTF-8") {
+			t.Errorf("%q: changed %v, %d accounts, %v", text, changed, len(f.Accounts), err)
+		}
+		if _, err := Watch(x.path, time.Now); err == nil {
+			t.Errorf("%q: accepted at the start", text)
+		}
+		x.write("title = one\n[users]\nmod:plain;pw:MOD\n")
+		x.expect(false, "one")
+	}
+}
