@@ -30,7 +30,7 @@ func (o *options) checkProxies(g given) error {
 		}
 		o.proxies = append(o.proxies, p)
 	}
-	if (!g.has("websocket-port") || g["websocket-port"] == "0") && !g.has("single-port") {
+	if (!g.has("websocket-port") || g["websocket-port"] == "0") && !g.has("single-port") && !o.activated {
 		o.warn("--trusted-proxy has no effect without --websocket-port or --single-port: only WebSocket clients come through proxies")
 	}
 	return nil

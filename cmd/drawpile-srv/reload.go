@@ -46,7 +46,7 @@ func newReloader(o *options, now func() time.Time) (r *reloader, warnings []stri
 	file := config.Parse("", "", nil)
 	if o.config != "" {
 		if r.watcher, err = config.Watch(o.config, now); err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("--config %s: %w", o.config, err)
 		}
 		file = r.watcher.Current()
 	}

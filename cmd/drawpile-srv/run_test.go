@@ -284,13 +284,14 @@ func TestRunRefusals(t *testing.T) {
 		{[]string{"--database", filepath.Join(missing, "x.db")}, []string{"open the database", "make its folder"}},
 		{[]string{"--database", mistaken}, []string{"open the database " + mistaken, "check the path"}},
 		{[]string{"-d", "x.db", "-c", mistaken}, []string{"--config " + mistaken + " and --database x.db: settings come from only one of them"}},
-		{[]string{"--ssl-cert", missing, "--ssl-key", missing}, []string{"Couldn't load TLS certificate", "missing.pem"}},
+		{[]string{"--ssl-cert", missing, "--ssl-key", missing}, []string{"Couldn't load TLS certificate", "missing.pem", "--ssl-cert", "check the path"}},
 		{[]string{"--config", mistaken}, []string{
 			mistaken + ":2: sesionCountLimit = 3: unknown setting; did you mean sessionCountLimit?",
 			mistaken + `:3: clientTimeout = soon: duration "soon": not a valid value`}},
-		{[]string{"--config", t.TempDir()}, []string{"read configuration"}},
+		{[]string{"--config", t.TempDir()}, []string{"--config " + os.TempDir(), "is a folder; name a file"}},
+		{[]string{"--data", filepath.Join(mistaken, "sub")}, []string{"TLS certificate", mistaken, "choose another --data"}},
 		{[]string{"--listen", "192.0.2.1", "--port", strconv.Itoa(freePort(t))}, []string{"cannot listen on TCP port", "correct --listen"}},
-		{[]string{"--sessions", filepath.Join(mistaken, "sub")}, []string{"session folder"}},
+		{[]string{"--sessions", filepath.Join(mistaken, "sub")}, []string{"session folder", mistaken, "choose another --sessions"}},
 	} {
 		status, _, stderr := runOnce(t, tt.args...)
 		if status != exitFailed {

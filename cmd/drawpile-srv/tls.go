@@ -23,7 +23,7 @@ func loadKeyPair(o *options, now time.Time) (*keypair.Pair, error) {
 	cert, key := o.certFile, o.keyFile
 	if o.selfSigned != "" {
 		if err := store.OS.MkdirAll(o.selfSigned, dataPerm); err != nil {
-			return nil, fmt.Errorf("make the folder of the TLS certificate: %w", err)
+			return nil, fmt.Errorf("make the folder of the TLS certificate: %w; let the server's user make it, or choose another --data", err)
 		}
 		var err error
 		if cert, key, err = keypair.SelfSigned(o.selfSigned, now); err != nil {
@@ -35,7 +35,7 @@ func loadKeyPair(o *options, now time.Time) (*keypair.Pair, error) {
 	}
 	pair, err := keypair.Load(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", tlsFailure, err)
+		return nil, fmt.Errorf("%s: %w (--ssl-cert, --ssl-key)", tlsFailure, err)
 	}
 	return pair, checkAlgorithm(o.keyAlgorithm, pair)
 }

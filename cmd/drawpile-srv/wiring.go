@@ -205,7 +205,7 @@ func (p *process) openSessions(o *options, now func() time.Time) (err error) {
 	settings := p.reloader.settings
 	if o.sessions != "" {
 		if err := store.OS.MkdirAll(o.sessions, dataPerm); err != nil {
-			return fmt.Errorf("make the session folder: %w", err)
+			return fmt.Errorf("make the session folder: %w; let the server's user make it, or choose another --sessions or --data", err)
 		}
 		if p.lock, err = dirlock.Acquire(o.sessions); err != nil {
 			return fmt.Errorf("%w; stop it or choose another --sessions", err)
