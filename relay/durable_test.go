@@ -388,12 +388,11 @@ func TestDrawingWhileStalled(t *testing.T) {
 // TestFullDisk: while the disk is full nothing more is accepted and everybody
 // is told; what had been accepted is written once there is space.
 func TestFullDisk(t *testing.T) {
-	t.Parallel()
 	for _, s := range []setup{{loops: 1}, {loops: 2, tls: true}, {loops: 1, transport: TransportGoroutine}} {
 		s.files = true
 		t.Run(s.String(), func(t *testing.T) {
 			fsys := storetest.New(1)
-			s.fs = fsys
+			s.fs, s.retry = fsys, 10*time.Millisecond
 			ts := startServer(t, s)
 			host, id := ts.host("host", 3)
 			ann, bob := ts.join("ann", id), ts.join("bob", id)
@@ -558,7 +557,7 @@ func (f cardFile) WriteAt(b []byte, at int64) (int, error) {
 }
 
 func (f cardFile) Sync() error {
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(20 * time.Millisecond)
 	return f.File.Sync()
 }
 

@@ -48,6 +48,7 @@ type setup struct {
 	mixed     bool // members over TCP, TLS, WebSocket and both by turns
 	edit      func(*settings.Settings)
 	grace     time.Duration // 0: store.DefaultGrace
+	retry     time.Duration // 0: store.DefaultRetry
 	lazySync  bool          // sync when closed only
 	record    bool          // all sessions
 	interval  time.Duration // of syncs; 0: a second, negative: before delivery
@@ -175,7 +176,7 @@ func (ts *testServer) open() {
 	src := settings.NewSource(set)
 	ts.log = serverlog.New(ts.out, serverlog.FormatText, nil)
 	var err error
-	o := store.Options{Dir: ts.dir, FS: ts.setup.fs, Log: ts.log, SyncInterval: time.Second, Grace: store.DefaultGrace}
+	o := store.Options{Dir: ts.dir, FS: ts.setup.fs, Log: ts.log, SyncInterval: time.Second, Grace: store.DefaultGrace, Retry: ts.setup.retry}
 	if ts.setup.grace != 0 {
 		o.Grace = ts.setup.grace
 	}

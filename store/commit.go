@@ -26,12 +26,12 @@ const (
 	writers = 2
 	// syncers is how many files are synced at a time.
 	syncers = 4
-	// retryEvery is the pause before a failed write is tried again.
-	retryEvery = time.Second
 	// DefaultSyncInterval bounds what a power cut may lose (decision 4).
 	DefaultSyncInterval = time.Second
 	// DefaultGrace is how long delivery waits for a stalled disk (decision 4).
 	DefaultGrace = 50 * time.Millisecond
+	// DefaultRetry is the pause before a failed write is tried again.
+	DefaultRetry = time.Second
 	// MaxBacklog is how many bytes of a session may wait to be written before
 	// its senders are not read any more (relay-design.md §10).
 	MaxBacklog = 64 << 20
@@ -55,6 +55,7 @@ type CommitStats struct {
 type Committer struct {
 	interval time.Duration // 0: sync before anything is delivered
 	grace    time.Duration
+	retry    time.Duration // pause before a failed write is tried again
 	now      func() time.Time
 
 	// Set before the first session: where checksums are kept, empty = nowhere.
@@ -84,11 +85,12 @@ type Committer struct {
 
 // NewCommitter starts the writers. interval is the longest time between a
 // write and its sync, 0 to sync before delivery; grace is how long delivery
-// waits for the file.
-func NewCommitter(interval, grace time.Duration) *Committer {
+// waits for the file; retry is the pause before a failed write is tried again.
+func NewCommitter(interval, grace, retry time.Duration) *Committer {
 	c := &Committer{
 		interval: interval,
 		grace:    grace,
+		retry:    retry,
 		now:      time.Now,
 		busy:     make(map[*Durable]struct{}),
 		failed:   make(map[*Durable]struct{}),
@@ -197,9 +199,9 @@ func (c *Committer) write() {
 			d.dirty.Store(true)
 			c.failed[d] = struct{}{}
 			if d.retry == nil {
-				d.retry = time.AfterFunc(retryEvery, func() { c.enqueue(d) })
+				d.retry = time.AfterFunc(c.retry, func() { c.enqueue(d) })
 			} else {
-				d.retry.Reset(retryEvery)
+				d.retry.Reset(c.retry)
 			}
 			c.watchStalls()
 		default:

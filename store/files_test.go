@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"drawrelay/frame"
 	"drawrelay/store"
@@ -322,7 +321,7 @@ func TestJournalFullAtReset(t *testing.T) {
 	}
 
 	fsys = storetest.New(1)
-	s = open(t, fsys, newClock())
+	s = open(t, fsys, newClock(), retrySoon)
 	h = created(t, s)
 	r, err = h.NewRecording(-1)
 	must(t, err)
@@ -331,10 +330,7 @@ func TestJournalFullAtReset(t *testing.T) {
 		t.Error("commit on a full disk succeeds")
 	}
 	fsys.SetFree(-1)
-	deadline := time.Now().Add(30 * time.Second)
-	for h.Err() != nil && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
+	await(t, "recovery", func() bool { return h.Err() == nil })
 	h.Log().Append(frame.AppendLeave(nil, 7), 1)
 	must(t, h.Flush())
 	id := h.ID
@@ -393,7 +389,7 @@ func TestCreateFails(t *testing.T) {
 // that was accepted is lost once there is room again.
 func TestDiskFull(t *testing.T) {
 	fsys := storetest.New(1)
-	s := open(t, fsys, newClock())
+	s := open(t, fsys, newClock(), retrySoon)
 	h := created(t, s)
 	fsys.SetFree(10)
 	h.SetTitle("a title that does not fit")
@@ -404,10 +400,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("full disk: %v, %v", err, h.Err())
 	}
 	fsys.SetFree(-1)
-	deadline := time.Now().Add(30 * time.Second)
-	for h.Err() != nil && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
+	await(t, "recovery", func() bool { return h.Err() == nil })
 	must(t, s.Close())
 	h = loadOne(t, open(t, fsys, newClock()))
 	if got := history(t, h); string(got) != "\x00\x00!\x01"+string(chat) || h.Title() != "a title that does not fit" {

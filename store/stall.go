@@ -6,7 +6,7 @@ import "time"
  *
  * Slow      What waits for longer than the grace is delivered before it is in the file: the session is
  *           stalled until a pass has taken everything, or has again been quick.
- * Full      A write that fails is tried again from the same position, retryEvery later. Meanwhile the
+ * Full      A write that fails is tried again from the same position, DefaultRetry later. Meanwhile the
  *           session stops accepting (Err); what it has accepted stays in memory and, after the grace,
  *           counts as stalled: it is delivered, so that members see who comes and goes.
  * Broken    A sync that fails sticks for good: the kernel may already have dropped the pages. Writing

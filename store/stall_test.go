@@ -25,11 +25,14 @@ func await(t *testing.T, what string, ok func() bool) {
 }
 
 // stallStore opens a store on which delivery waits for the disk as in service.
-func stallStore(t *testing.T, fsys store.FS, interval time.Duration) *store.Store {
-	return open(t, fsys, newClock(), func(o *store.Options) {
+func stallStore(t *testing.T, fsys store.FS, interval time.Duration, change ...func(*store.Options)) *store.Store {
+	return open(t, fsys, newClock(), append(change, func(o *store.Options) {
 		o.SyncInterval, o.Grace = interval, store.DefaultGrace
-	})
+	})...)
 }
+
+// retrySoon has failed writes tried again at once, for tests that wait for it.
+func retrySoon(o *store.Options) { o.Retry = 10 * time.Millisecond }
 
 func stroke(n int) []byte {
 	return frame.Append(nil, frame.Msg{Type: 148, User: 1, Body: bytes.Repeat([]byte{byte(n)}, 100)})
@@ -68,7 +71,7 @@ func TestStallUnderLoad(t *testing.T) {
 // the grace, kept, and written once there is space.
 func TestStallFullDisk(t *testing.T) {
 	fsys := storetest.New(1)
-	s := stallStore(t, fsys, time.Second)
+	s := stallStore(t, fsys, time.Second, retrySoon)
 	h := created(t, s)
 	appendStroke(h, 0)
 	must(t, h.Flush())
@@ -142,7 +145,7 @@ func TestStallClosedWhileFailing(t *testing.T) {
 func TestStallSyncFailure(t *testing.T) {
 	for _, interval := range []time.Duration{0, 2 * time.Millisecond} {
 		fsys := storetest.New(1)
-		s := stallStore(t, fsys, interval)
+		s := stallStore(t, fsys, interval, retrySoon)
 		h := created(t, s)
 		must(t, h.Flush())
 		synced := h.Log().Synced()

@@ -42,6 +42,8 @@ type Options struct {
 	// SyncInterval bounds what a power cut may lose, 0 syncs before delivery;
 	// Grace is how long delivery waits for the disk (decision 4).
 	SyncInterval, Grace time.Duration
+	// Retry is the pause before a failed write is tried again, 0: DefaultRetry.
+	Retry time.Duration
 	// Archive returns the setting `archive` at this moment, any goroutine.
 	// nil: files of ended sessions are deleted.
 	Archive func() bool
@@ -85,6 +87,9 @@ func Open(o Options) (*Store, error) {
 	if o.Space == nil && o.FS == OS {
 		o.Space = diskspace.Of
 	}
+	if o.Retry == 0 {
+		o.Retry = DefaultRetry
+	}
 	if o.SpaceEvery == 0 {
 		o.SpaceEvery = spaceEvery
 	}
@@ -98,7 +103,7 @@ func Open(o Options) (*Store, error) {
 	if _, err := o.FS.ReadDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("read the session folder: %w; let the server's user read it or name another one", err)
 	}
-	s.c = NewCommitter(o.SyncInterval, o.Grace)
+	s.c = NewCommitter(o.SyncInterval, o.Grace, o.Retry)
 	if o.Checksums != "" {
 		if err := o.FS.MkdirAll(o.Checksums, dirPerm); err != nil {
 			s.c.Close()
