@@ -79,6 +79,7 @@ func newCounter(c *client) *counter {
 
 func (c *counter) count() {
 	defer close(c.done)
+	defer c.raw.Close() // or a server that stops waits for it
 	buf := make([]byte, 0, 2*frame.MaxFrame)
 	sum := 0
 	for {

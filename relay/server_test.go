@@ -383,7 +383,10 @@ func (c *client) waitReply(kind string) map[string]any {
 
 func (c *client) waitEnd() {
 	c.t.Helper()
-	timer := time.AfterFunc(patience, func() { c.raw.Close() })
+	timer := time.AfterFunc(patience, func() {
+		c.t.Errorf("%s: the connection has not ended within %v", c.name, patience)
+		c.raw.Close()
+	})
 	defer timer.Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
