@@ -11,29 +11,13 @@ import (
 )
 
 // publishedExample is the file of configuration.md §9.2, letter by letter.
-const publishedExample = `[config]
-sessionSizeLimit = 15MB
-sessionCountLimit = 25
-idleTimeLimit = 3h
-title = Welcome to my test server!
-announceWhiteList = true
-
-[announceWhitelist]
-https://drawpile.net/api/sessions/
-
-[ipbans]
-192.168.1.1
-10.0.0.1/16
-
-[users]
-moderator:plain;qwerty123:MOD,HOST
-`
+const publishedExample = "../../store/config/testdata/published.ini"
 
 // TestRunPublishedExample starts with the published file and looks for the
 // effect of every line (configuration.md §23 item 15).
 func TestRunPublishedExample(t *testing.T) {
 	web, admin := freePort(t), fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	s := launch(t, "--config", writeFile(t, "server.ini", publishedExample), "--websocket-port", fmt.Sprint(web), "--websocket-listen", "127.0.0.1",
+	s := launch(t, "--config", publishedExample, "--websocket-port", fmt.Sprint(web), "--websocket-listen", "127.0.0.1",
 		"--web-admin-port", admin[strings.LastIndexByte(admin, ':')+1:], "--web-admin-auth", "a:b")
 	w := &world{testServer: s, outside: newOutsideFake(t)}
 	settings := strings.ReplaceAll(askAdmin(t, admin, "/api/server/"), " ", "")
@@ -73,7 +57,7 @@ func TestRunPublishedExample(t *testing.T) {
 	if body := c.reply(`"identOk"`); !strings.Contains(body, `"MOD"`) || !strings.Contains(body, `"HOST"`) {
 		t.Errorf("moderator: %s", body)
 	}
-	if strings.Contains(s.log.String(), "server.ini:") {
+	if strings.Contains(s.log.String(), "published.ini:") {
 		t.Error("a line is complained about")
 	}
 	if status := s.stop(syscall.SIGTERM); status != exitOK {

@@ -32,6 +32,14 @@ func printHelp(w io.Writer) {
 	}
 }
 
+// printUsage explains a sub-command: text, then its options.
+func printUsage(w io.Writer, text string, table []option) {
+	fmt.Fprint(w, "Usage: drawpile-srv "+text+"\n\nOptions:\n")
+	for i := range table {
+		printOption(w, &table[i])
+	}
+}
+
 func printOption(w io.Writer, o *option) {
 	head := "      --" + o.name
 	if o.short != 0 {

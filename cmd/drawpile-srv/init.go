@@ -58,11 +58,8 @@ type site struct {
 func initialise(args []string, stdout, stderr io.Writer) int {
 	g, extra, err := splitArguments(args, initTable)
 	if err == nil && g.has("help") {
-		fmt.Fprint(stdout, "Usage: drawpile-srv init [options] FOLDER\n\nMakes FOLDER with a database, a TLS certificate and a first account, and prints the address for clients.\n"+
-			"The password is asked for, or read from the first line of standard input; an empty one is made up and\nprinted.\n\nOptions:\n")
-		for i := range initTable {
-			printOption(stdout, &initTable[i])
-		}
+		printUsage(stdout, "init [options] FOLDER\n\nMakes FOLDER with a database, a TLS certificate and a first account, and prints the address for clients.\n"+
+			"The password is asked for, or read from the first line of standard input; an empty one is made up and\nprinted.", initTable)
 		return exitOK
 	}
 	if err != nil {

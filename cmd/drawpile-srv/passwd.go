@@ -50,13 +50,10 @@ type accountChange struct {
 func passwd(args []string, stdout, stderr io.Writer) int {
 	g, extra, err := splitArguments(args, passwdTable)
 	if err == nil && g.has("help") {
-		fmt.Fprint(stdout, "Usage: drawpile-srv passwd (--config FILE | --database FILE) [options] NAME\n\n"+
+		printUsage(stdout, "passwd (--config FILE | --database FILE) [options] NAME\n\n"+
 			"Makes the account NAME, or changes its password. With --flags, --lock, --unlock or --delete an existing\n"+
 			"account keeps its password. The password is asked for, or read from the first line of standard input.\n"+
-			"A running server notices.\n\nOptions:\n")
-		for i := range passwdTable {
-			printOption(stdout, &passwdTable[i])
-		}
+			"A running server notices.", passwdTable)
 		return exitOK
 	}
 	if err != nil {

@@ -190,7 +190,8 @@ type greeting struct {
 	Methods       map[string]any
 }
 
-func (s *testServer) connect() (*client, greeting) {
+// dial connects without reading the greeting.
+func (s *testServer) dial() *client {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -200,7 +201,12 @@ func (s *testServer) connect() (*client, greeting) {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		s.t.Fatal(err)
 	}
-	c := &client{t: s.t, conn: conn}
+	return &client{t: s.t, conn: conn}
+}
+
+func (s *testServer) connect() (*client, greeting) {
+	s.t.Helper()
+	c := s.dial()
 	s.clients = append(s.clients, c)
 	var g greeting
 	if err := json.Unmarshal(c.next(frame.TypeServerCommand), &g); err != nil {

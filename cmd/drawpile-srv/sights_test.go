@@ -91,20 +91,6 @@ func (w *world) greet(dial func() *client) string {
 	return string(c.next(frame.TypeServerCommand))
 }
 
-// dial connects without reading the greeting.
-func (w *world) dial() *client {
-	w.t.Helper()
-	conn, err := net.Dial("tcp", w.addr)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		w.t.Fatal(err)
-	}
-	return &client{t: w.t, conn: conn}
-}
-
 // silent is somebody who does nothing until the server has enough of it.
 func (w *world) silent() string {
 	c := w.dial()

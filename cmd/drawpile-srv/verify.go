@@ -28,14 +28,11 @@ const exitDamaged = 2
 func verify(args []string, stdout, stderr io.Writer) int {
 	g, extra, err := splitArguments(args, verifyTable)
 	if err == nil && g.has("help") {
-		fmt.Fprint(stdout, "Usage: drawpile-srv verify [options] FOLDER\n\n"+
+		printUsage(stdout, "verify [options] FOLDER\n\n"+
 			"Checks every session of a session folder and changes nothing in it: journals, recordings, and the\n"+
 			"checksums of what they hold. The exit status is 0 if all is well, 2 if a session is damaged or cannot\n"+
 			"be loaded, 1 if the folder cannot be read. An incomplete message at the end is what a crash leaves;\n"+
-			"it is no damage, and the next start cuts it off.\n\nOptions:\n")
-		for i := range verifyTable {
-			printOption(stdout, &verifyTable[i])
-		}
+			"it is no damage, and the next start cuts it off.", verifyTable)
 		return exitOK
 	}
 	if err == nil && len(extra) != 1 {

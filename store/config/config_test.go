@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -14,27 +15,13 @@ import (
 	"drawrelay/store/settings"
 )
 
-// example is the published file of configuration.md §9.2.
-const example = `[config]
-sessionSizeLimit = 15MB
-sessionCountLimit = 25
-idleTimeLimit = 3h
-title = Welcome to my test server!
-announceWhiteList = true
-
-[announceWhitelist]
-https://drawpile.net/api/sessions/
-
-[ipbans]
-192.168.1.1
-10.0.0.1/16
-
-[users]
-moderator:plain;qwerty123:MOD,HOST
-`
-
+// TestPublishedExample reads the file of configuration.md §9.2.
 func TestPublishedExample(t *testing.T) {
-	f := Parse("example", example, nil)
+	text, err := os.ReadFile("testdata/published.ini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := Parse("example", string(text), nil)
 	if err := f.Check(); err != nil || len(f.Problems) != 0 {
 		t.Fatalf("problems: %v", f.Problems)
 	}

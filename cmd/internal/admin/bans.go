@@ -111,13 +111,7 @@ const expiryRequired = "Valid expiration time required"
 
 var ipBanKind = banKind{
 	name: "Address ban",
-	list: func(s *db.State) any {
-		list := make([]ipBanEntry, len(s.IPBans))
-		for i := range s.IPBans {
-			list[i] = ipBanJSON(&s.IPBans[i])
-		}
-		return list
-	},
+	list: func(s *db.State) any { return entries(s.IPBans, ipBanJSON) },
 	add: func(s *Server, p params) (any, int64, string, error) {
 		addr, err := netip.ParseAddr(p.text("ip"))
 		if err != nil || addr.Zone() != "" {
@@ -142,13 +136,7 @@ func ipBanJSON(b *db.IPBan) ipBanEntry {
 
 var systemBanKind = banKind{
 	name: "System ban",
-	list: func(s *db.State) any {
-		list := make([]systemBanEntry, len(s.SystemBans))
-		for i := range s.SystemBans {
-			list[i] = systemBanJSON(&s.SystemBans[i])
-		}
-		return list
-	},
+	list: func(s *db.State) any { return entries(s.SystemBans, systemBanJSON) },
 	add: func(s *Server, p params) (any, int64, string, error) {
 		if p.text("sid") == "" {
 			return nil, 0, "SID required", nil
@@ -172,13 +160,7 @@ const maxUserID = 1 << 53
 
 var userBanKind = banKind{
 	name: "User ban",
-	list: func(s *db.State) any {
-		list := make([]userBanEntry, len(s.UserBans))
-		for i := range s.UserBans {
-			list[i] = userBanJSON(&s.UserBans[i])
-		}
-		return list
-	},
+	list: func(s *db.State) any { return entries(s.UserBans, userBanJSON) },
 	add: func(s *Server, p params) (any, int64, string, error) {
 		id := frame.Num(p["userId"])
 		if id < 1 || id > maxUserID || id != math.Trunc(id) {

@@ -99,6 +99,17 @@ func busy() reply {
 	return fail(http.StatusServiceUnavailable, "The server is busy, nothing was changed; try again")
 }
 
+// removal answers a request to remove something from a session.
+func (s *Server) removal(found bool, err error) reply {
+	switch {
+	case err != nil:
+		return s.failure(err)
+	case !found:
+		return notFound()
+	}
+	return done
+}
+
 // failure answers an error of a session.
 func (s *Server) failure(err error) reply {
 	switch {

@@ -198,6 +198,15 @@ type statusBody struct {
 
 var done = ok(statusBody{"ok"})
 
+// entries turns a list into what is sent of it.
+func entries[V, E any](list []V, entry func(*V) E) []E {
+	out := make([]E, len(list))
+	for i := range list {
+		out[i] = entry(&list[i])
+	}
+	return out
+}
+
 func notFound() reply              { return fail(http.StatusNotFound, "Not found") }
 func badMethod() reply             { return fail(http.StatusBadRequest, "Unsupported method") }
 func badRequest(text string) reply { return fail(http.StatusBadRequest, text) }

@@ -27,7 +27,7 @@ func (s *Server) invites(ctx context.Context, c *call, id string) reply {
 		if err != nil {
 			return s.failure(err)
 		}
-		return ok(invitesReply{inviteEntries(list)})
+		return ok(invitesReply{entries(list, inviteJSON)})
 	case http.MethodPost:
 		uses := c.params.looseInt("maxUses", 0, 0)
 		if uses < 1 {
@@ -55,14 +55,7 @@ func (s *Server) invite(ctx context.Context, c *call, id, secret string) reply {
 		}
 		return ok(inviteJSON(&list[i]))
 	case http.MethodDelete:
-		found, err := s.cfg.Relay.RemoveInvite(ctx, id, secret)
-		switch {
-		case err != nil:
-			return s.failure(err)
-		case !found:
-			return notFound()
-		}
-		return done
+		return s.removal(s.cfg.Relay.RemoveInvite(ctx, id, secret))
 	}
 	return badMethod()
 }

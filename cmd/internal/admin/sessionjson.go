@@ -162,7 +162,7 @@ func (s *Server) full(i *relay.Inspection, locked bool) any {
 		MaxSize: i.MaxSize, BaseSize: i.BaseSize, OverrideSize: i.OverrideSize, ResetThreshold: i.ResetThreshold,
 		EffectiveResetThreshold: i.EffectiveThreshold, MinResetThreshold: i.MinimumThreshold,
 		Deputies: i.Deputies, HasOpword: i.HasOpword, Listings: listingEntries(i.Listings),
-		InviteList: inviteEntries(i.Invites), Autoreset: autoresetJSON(&i.Autoreset),
+		InviteList: entries(i.Invites, inviteJSON), Autoreset: autoresetJSON(&i.Autoreset),
 		Thumbnail: thumbnailState{GeneratorCtxID: i.Thumbnail.Member, GeneratorCorrelator: i.Thumbnail.Correlator},
 		Users:     make([]any, 0, len(i.Members)+len(i.Past)),
 	}
@@ -238,14 +238,6 @@ func inviteJSON(i *store.Invite) inviteEntry {
 		v.Uses[j] = inviteUse{i.Uses[j].Name, isoTime(i.Uses[j].At)}
 	}
 	return v
-}
-
-func inviteEntries(list []store.Invite) []inviteEntry {
-	out := make([]inviteEntry, len(list))
-	for i := range list {
-		out[i] = inviteJSON(&list[i])
-	}
-	return out
 }
 
 // userEntry is a connection (admin-api.md §6.2).

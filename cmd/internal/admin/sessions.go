@@ -132,14 +132,7 @@ func (s *Server) listings(ctx context.Context, c *call, id string) reply {
 		case c.method != http.MethodDelete:
 			return badMethod()
 		}
-		found, err := s.cfg.Relay.UnlistSession(ctx, id, n)
-		switch {
-		case err != nil:
-			return s.failure(err)
-		case !found:
-			return notFound()
-		}
-		return done
+		return s.removal(s.cfg.Relay.UnlistSession(ctx, id, n))
 	}
 	switch c.method {
 	case http.MethodGet:
