@@ -3,6 +3,7 @@ package main
 import (
 	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -157,4 +158,22 @@ func TestRunDatabaseRemembersLogs(t *testing.T) {
 	c.send(fmt.Sprintf(`{"cmd":"join","args":[%q],"kwargs":{"s":%q}}`, session[0], strings.Repeat("b", 32)))
 	c.reply(`1;alice`)
 	s.stop(syscall.SIGTERM)
+}
+
+// TestRunDisplacedDatabase replaces the file under the server: SQLite goes on
+// with the old one, so that somebody must be told.
+func TestRunDisplacedDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.db")
+	s := launch(t, "--database", path)
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	s.await("told", func() bool { return strings.Contains(s.log.String(), path+" was moved, removed or replaced") })
+	if err := os.Rename(path+".old", path); err != nil {
+		t.Fatal(err)
+	}
+	s.await("back", func() bool { return strings.Contains(s.log.String(), path+" is back") })
+	if status := s.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status %d", status)
+	}
 }

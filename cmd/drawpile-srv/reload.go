@@ -34,6 +34,8 @@ type reloader struct {
 
 	file atomic.Pointer[config.File] // in force, never nil; empty without a file
 	db   *db.DB                      // nil = no database
+	// displaced says that another file is in the database's place.
+	displaced atomic.Bool
 
 	mu      sync.Mutex      // one look at a time
 	watcher *config.Watcher // nil = no file
@@ -126,6 +128,7 @@ func (r *reloader) SetSettings(values map[string]string) error {
 func (r *reloader) checkAll() {
 	r.check()
 	r.checkPair()
+	r.checkPlace()
 	if r.templates != nil {
 		r.templates.Look()
 	}
@@ -142,6 +145,21 @@ func (r *reloader) checkPair() {
 	case tried:
 		r.put(serverlog.Info, fmt.Sprintf("Reloaded the TLS certificate, valid for %d days", r.pair.DaysLeft(r.now())))
 	}
+}
+
+// checkPlace complains if the database is no longer where it was: SQLite goes on
+// with the file that nobody else sees.
+func (r *reloader) checkPlace() {
+	displaced := r.db != nil && r.db.Displaced()
+	if displaced == r.displaced.Swap(displaced) {
+		return
+	}
+	if displaced {
+		r.put(serverlog.Error, fmt.Sprintf("The database %s was moved, removed or replaced while the server uses it: what changes from now on will be lost; "+
+			"restart the server to use what is there now, or move the file back", r.db.Path()))
+		return
+	}
+	r.put(serverlog.Info, fmt.Sprintf("The database %s is back", r.db.Path()))
 }
 
 // run looks at the files until stop is closed.

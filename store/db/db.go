@@ -91,6 +91,8 @@ type DB struct {
 	readers *sql.DB // one connection, for the log only
 	log     *logWriter
 	closing sync.Once
+
+	opened fs.FileInfo // immutable
 }
 
 // Open opens a database, makes it if it is missing, and reads it. A database
@@ -144,10 +146,12 @@ func (d *DB) open() (err error) {
 				return err
 			}
 		}
-		// Everything so far succeeds on a file that can only be read.
-		return q.exec("DELETE FROM settings WHERE 0")
+		return q.touch()
 	})
 	if err != nil {
+		return err
+	}
+	if d.opened, err = os.Stat(d.path); err != nil {
 		return err
 	}
 	if d.readers, err = sql.Open(driver, source(d.path)); err != nil {
@@ -185,6 +189,14 @@ func source(path string) string {
 		}
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=rw"
+}
+
+// Displaced reports whether another file, or none, has taken the place of the
+// one that is open: what is changed from then on is lost at the end, and what
+// is in the new file does not count.
+func (d *DB) Displaced() bool {
+	info, err := os.Stat(d.path)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, d.opened)
 }
 
 // Path returns the file's path as it was given.
@@ -376,6 +388,17 @@ type queries struct{ conn *sql.Conn }
 func (q queries) exec(statement string, args ...any) error {
 	_, err := q.conn.ExecContext(context.Background(), statement, args...)
 	return err
+}
+
+// touch writes without changing anything, which fails if the file or its folder
+// cannot be written. Everything else that happens at opening may succeed then.
+func (q queries) touch() error {
+	var version int64
+	err := q.conn.QueryRowContext(context.Background(), "PRAGMA user_version").Scan(&version)
+	if err != nil {
+		return err
+	}
+	return q.exec(fmt.Sprintf("PRAGMA user_version = %d", version))
 }
 
 // affect is exec for statements that must touch a row; else ErrNotFound.

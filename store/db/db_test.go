@@ -83,14 +83,66 @@ func TestOpenFails(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("no database\n", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	columns := filepath.Join(dir, "columns")
+	damaged := filepath.Join(dir, "damaged")
+	for _, path := range []string{columns, damaged} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	openTool(t, columns).exec("CREATE TABLE users (a, b)")
+	openTool(t, damaged).exec("CREATE TABLE users (username UNIQUE, password, locked, flags)",
+		"INSERT INTO users (password) VALUES (hex(zeroblob(20000)))")
+	if err := os.Truncate(damaged, 5000); err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{
 		filepath.Join(dir, "none", "x.db"): "make its folder",
 		text:                               "check the path",
 		dir:                                "open the database",
+		columns:                            "its tables must be those of a Drawpile server",
+		damaged:                            "restore a backup",
 	} {
 		if _, err := Open(path, Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestDisplaced moves the file away and another one in its place.
+func TestDisplaced(t *testing.T) {
+	x := newFixture(t)
+	if x.Displaced() {
+		t.Error("at the beginning")
+	}
+	x.ok(os.Rename(x.path, x.path+".old"))
+	if !x.Displaced() {
+		t.Error("gone, and not noticed")
+	}
+	x.ok(os.WriteFile(x.path, nil, filePerm))
+	if !x.Displaced() {
+		t.Error("another one, and not noticed")
+	}
+	x.ok(os.Rename(x.path+".old", x.path))
+	if x.Displaced() {
+		t.Error("back, and not noticed")
+	}
+}
+
+// TestOpenReadOnlyFolder has a file that can be written in a folder that
+// cannot: no change would succeed.
+func TestOpenReadOnlyFolder(t *testing.T) {
+	x := newFixture(t)
+	x.ok(x.Close())
+	dir := filepath.Dir(x.path)
+	x.ok(os.Chmod(dir, 0o500))
+	defer func() { x.ok(os.Chmod(dir, 0o700)) }()
+	if f, err := os.Create(filepath.Join(dir, "x")); err == nil {
+		_ = f.Close()
+		t.Skip("this account may write everything")
+	}
+	if _, err := Open(x.path, Options{}); err == nil || !strings.Contains(err.Error(), "the file and its folder") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestTypes(t *testing.T) {
 	other.exec(
 		"INSERT INTO settings VALUES ('sessionCountLimit', 5), ('persistence', 1), ('serverTitle', x'6869'), ('ruleText', NULL), (NULL, 'x'), "+
 			"('clientTimeout', 'soon'), ('sessionSizeLimit', 1.5), ('allowGuests', 'yes'), ('colour', 'red'), ('privateUserList', '1'), "+
-			"('minimumProtocolVersion', '2.2'), ('sessionUserLimit', '999')",
+			"('minimumProtocolVersion', '2.2'), ('sessionUserLimit', '999'), ('customAvatars', NULL)",
 		"INSERT INTO users VALUES ('text', 'plain;pw', 0, 'MOD'), ('blob', x'706c61696e3b7077', '1', NULL), ('null', NULL, NULL, ',')",
 		"INSERT INTO ipbans VALUES ('10.0.0.1', '8', '"+far+"', NULL, NULL), ('none', 0, '"+far+"', '', ''), ('10.0.0.1', 33, '"+far+"', '', ''), "+
 			"('192.0.2.1', NULL, 'never', '', ''), ('192.0.2.2', 0, NULL, '', '')",
@@ -90,7 +90,7 @@ func TestTypes(t *testing.T) {
 	s := x.Refresh()
 	set := s.Settings
 	if set.SessionCountLimit != 5 || !set.Persistence || set.ServerTitle != "hi" || set.RuleText != "" || set.ClientTimeout != time.Minute ||
-		set.SessionSizeLimit != 1 || set.AllowGuests || set.UserLimit() != 254 {
+		set.SessionSizeLimit != 1 || set.AllowGuests || set.CustomAvatars || set.UserLimit() != 254 {
 		t.Errorf("settings %+v", set)
 	}
 	text, _ := s.Account("text")

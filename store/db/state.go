@@ -43,7 +43,7 @@ type State struct {
 // Queries of the snapshot. Columns are cast, because columns without a type
 // hold whatever a hand or a script has put there.
 const (
-	settingsQuery = `SELECT cast(key AS TEXT), cast(value AS TEXT) FROM settings WHERE key IS NOT NULL AND value IS NOT NULL`
+	settingsQuery = `SELECT cast(key AS TEXT), coalesce(cast(value AS TEXT), '') FROM settings WHERE key IS NOT NULL`
 	usersQuery    = `SELECT rowid, coalesce(cast(username AS TEXT), ''), coalesce(cast(password AS TEXT), ''),
 		coalesce(cast(locked AS INTEGER), 0) <> 0, coalesce(cast(flags AS TEXT), '') FROM users ORDER BY rowid`
 	ipBansQuery = `SELECT rowid, coalesce(cast(ip AS TEXT), ''), coalesce(cast(subnet AS INTEGER), 0),

@@ -29,8 +29,9 @@ type Pair struct {
 	// Read by any goroutine, replaced as a whole under mu.
 	current atomic.Pointer[tls.Certificate]
 
-	mu   sync.Mutex // one reload at a time
-	seen [2]stamp   // of the files at the last attempt to load them
+	mu      sync.Mutex // one reload at a time
+	seen    [2]stamp   // of the files at the last attempt to load them
+	failure string     // its error, empty if it was successful
 }
 
 // stamp tells one version of a file from another. Symbolic links are followed,
@@ -74,29 +75,43 @@ func (p *Pair) Reload() error {
 		return err
 	}
 	p.seen = stamps
-	return p.load()
+	err = p.load()
+	p.fail(err)
+	return err
 }
 
 // ReloadIfChanged reloads when a file's modification time or size is not what
-// it was at the last attempt, and says whether it tried. A pair that fails is
-// not tried again before it changes. Call it from a timer; any goroutine.
+// it was at the last attempt, or if that has failed: what was missing may have
+// been a right, whose return does not show there. It says whether it has
+// reloaded; each failure is told once. Call it from a timer; any goroutine.
 func (p *Pair) ReloadIfChanged() (tried bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stamps, err := p.stamps()
-	if err != nil {
-		// A file that is being replaced may be missing for a moment.
-		if p.seen == stamps {
-			return false, nil
-		}
-		p.seen = stamps
-		return true, err
-	}
-	if stamps == p.seen {
+	told := p.failure
+	if stamps == p.seen && told == "" {
 		return false, nil
 	}
+	if stamps != p.seen {
+		told = ""
+	}
 	p.seen = stamps
-	return true, p.load()
+	if err == nil {
+		err = p.load()
+	}
+	p.fail(err)
+	if err != nil && p.failure == told {
+		return false, nil
+	}
+	return true, err
+}
+
+// fail remembers how the last attempt ended. Needs mu.
+func (p *Pair) fail(err error) {
+	p.failure = ""
+	if err != nil {
+		p.failure = err.Error()
+	}
 }
 
 // NotAfter returns when the current leaf certificate expires.

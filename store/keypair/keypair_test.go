@@ -1,6 +1,7 @@
 package keypair
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -177,6 +178,25 @@ func TestReload(t *testing.T) {
 	check("still missing", false, false, 3)
 	write(t, keyFile, pkcs8(t, b))
 	check("back", true, false, 3)
+
+	// What was missing may be a right, which times and sizes do not show: here
+	// the content comes without them, as a readable file would.
+	good := pkcs8(t, b)
+	write(t, keyFile, bytes.Repeat([]byte("x"), len(good)))
+	info, err := os.Stat(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("unusable", true, true, 3)
+	write(t, certFile, issue(t, b, 4))
+	check("still unusable", true, true, 3)
+	check("told once", false, false, 3)
+	write(t, keyFile, good)
+	if err := os.Chtimes(keyFile, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	check("usable again", true, false, 4)
+	check("and settled", false, false, 4)
 }
 
 // TestSymbolicLinks renews like certbot: the links' targets change.
