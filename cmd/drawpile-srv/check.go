@@ -93,7 +93,15 @@ func check(args []string, stdout, stderr io.Writer) int {
 		r.odd(text)
 	}
 	r.options(g, o)
+	certificate := ""
+	if err == nil {
+		certificate = r.certificate(o)
+		if o.user != "" { // from here on like the server
+			r.bad(becomeUser(o.user))
+		}
+	}
 	r.settings(o)
+	fmt.Fprint(r.table, certificate)
 	if err == nil {
 		r.files(o)
 	}
@@ -285,32 +293,43 @@ func hidePath(text string) string {
 	return u.Scheme + "://" + u.Host + "/… " + secretText
 }
 
+// certificate loads the TLS files, as root if the server would be started by
+// it, and returns what there is to tell about them.
+func (r *checkReport) certificate(o *options) string {
+	if o.certFile == "" {
+		return ""
+	}
+	pair, err := loadKeyPair(o, time.Now())
+	if err != nil {
+		r.bad(err)
+		return ""
+	}
+	days := pair.DaysLeft(time.Now())
+	if days < 0 {
+		r.odd(fmt.Sprintf("%s has expired: renew it", o.certFile))
+		return ""
+	}
+	return fmt.Sprintf("\nTLS certificate valid for %d days\n", days)
+}
+
 // files looks at the files and folders that a start needs.
 func (r *checkReport) files(o *options) {
-	if o.certFile != "" {
-		pair, err := loadKeyPair(o, time.Now())
-		switch {
-		case err != nil:
-			r.bad(err)
-		case pair.DaysLeft(time.Now()) < 0:
-			r.odd(fmt.Sprintf("%s has expired: renew it", o.certFile))
-		default:
-			fmt.Fprintf(r.table, "\nTLS certificate valid for %d days\n", pair.DaysLeft(time.Now()))
-		}
-	}
 	if o.templates != "" {
 		r.templates(o.templates)
 	}
-	if o.sessions != "" {
-		if _, err := store.OS.Stat(o.sessions); errors.Is(err, fs.ErrNotExist) {
-			r.odd(o.sessions + " does not exist yet: it will be made")
-		} else {
-			r.folder("--sessions", o.sessions)
-		}
+	if o.selfSigned != "" {
+		r.folder("--data", o.selfSigned)
 	}
-	if o.database != "" {
-		if dir := filepath.Dir(o.database); dir != "." {
-			r.folder("--database", dir)
+	if o.sessions != "" {
+		r.folder("--sessions", o.sessions)
+	}
+	if o.database == "" {
+		return
+	}
+	r.folder("--database", filepath.Dir(o.database))
+	if _, err := store.OS.Stat(o.database); err == nil {
+		if err := mayUse(o.database, false); err != nil {
+			r.bad(fmt.Errorf("--database: %w; let the server's user read and write it", err))
 		}
 	}
 }
@@ -330,12 +349,24 @@ func (r *checkReport) templates(dir string) {
 	fmt.Fprintf(r.table, "\n%d usable templates\n", len(f.List()))
 }
 
+// folder looks whether the server can use a folder, or make it.
 func (r *checkReport) folder(option, dir string) {
 	info, err := store.OS.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) && option != "--database" {
+		r.odd(dir + " does not exist yet: it will be made")
+		for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir)
+			info, err = store.OS.Stat(dir)
+		}
+	}
 	switch {
 	case err != nil:
 		r.bad(fmt.Errorf("%s: %w", option, err))
 	case !info.IsDir():
 		r.bad(fmt.Errorf("%s: %s is not a folder", option, dir))
+	default:
+		if err := mayUse(dir, true); err != nil {
+			r.bad(fmt.Errorf("%s: %w; let the server's user read and write there", option, err))
+		}
 	}
 }

@@ -115,7 +115,7 @@ func (s *site) make(pass string) error {
 		return fmt.Errorf("init: %s exists already; choose another folder, or change accounts with passwd", path)
 	}
 	if err := store.OS.MkdirAll(s.dir, dataPerm); err != nil {
-		return fmt.Errorf("init: %w", err)
+		return fmt.Errorf("init: %w; choose a folder that you may make", err)
 	}
 	if s.user != "" {
 		if err := s.handOver(); err != nil {

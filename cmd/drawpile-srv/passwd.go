@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"golang.org/x/term"
 
+	"drawrelay/store"
 	"drawrelay/store/config"
 	"drawrelay/store/db"
 	"drawrelay/store/password"
@@ -170,6 +172,18 @@ func (c *accountChange) inFile(path string) (done string, err error) {
 
 // inDatabase is inFile for a database.
 func (c *accountChange) inDatabase(path string) (done string, err error) {
+	var hash *string
+	if _, err := store.OS.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		// It is made only for an account that there will be.
+		if c.remove {
+			return "", c.errNoAccount(path)
+		}
+		h, err := c.hash()
+		if err != nil {
+			return "", err
+		}
+		hash = &h
+	}
 	d, err := db.Open(path, db.Options{})
 	if err != nil {
 		return "", err
@@ -182,8 +196,7 @@ func (c *accountChange) inDatabase(path string) (done string, err error) {
 		}
 		return "is removed", d.DeleteAccount(old.ID)
 	}
-	var hash *string
-	if !exists || !c.onlySwitches() {
+	if hash == nil && (!exists || !c.onlySwitches()) {
 		h, err := c.hash()
 		if err != nil {
 			return "", err

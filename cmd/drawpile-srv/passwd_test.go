@@ -155,3 +155,17 @@ func TestPasswdWhileRunning(t *testing.T) {
 		}
 	}
 }
+
+// TestPasswdMakesNoDatabaseForNothing mistypes the path.
+func TestPasswdMakesNoDatabaseForNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mistyped.db")
+	for _, args := range [][]string{{"--delete", "carol"}, {"carol"}, {"--lock", "carol"}} {
+		status, _, stderr := runWith(t, "", append([]string{"passwd", "--database", path}, args...)...)
+		if _, err := os.Stat(path); status != exitFailed || !os.IsNotExist(err) {
+			t.Errorf("%q: exit status %d, %v, %s", args, status, err, stderr)
+		}
+	}
+	if status, _, stderr := runWith(t, "pass\n", "passwd", "--database", path, "carol"); status != exitOK {
+		t.Errorf("exit status %d, %s", status, stderr)
+	}
+}

@@ -108,6 +108,47 @@ func TestRunAsUserRefusals(t *testing.T) {
 	}
 }
 
+// What the account of --user cannot use is found by check, too.
+func TestCheckAsUser(t *testing.T) {
+	name, uid, gid := nobody(t)
+	parent := t.TempDir()
+	if err := os.Chmod(filepath.Dir(parent), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	secret, own := filepath.Join(parent, "secret"), filepath.Join(parent, "own")
+	for path, perm := range map[string]os.FileMode{secret: 0o700, own: 0o700, filepath.Join(parent, "visible"): 0o755} {
+		if err := os.Mkdir(path, perm); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(own, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+	visible := filepath.Join(parent, "visible", "config.db")
+	if err := os.WriteFile(visible, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"--sessions", filepath.Join(own, "a", "b")}, exitOK, "it will be made"},
+		{[]string{"--data", own}, exitOK, ""},
+		{[]string{"--sessions", secret}, exitFailed, "error: --sessions: use " + secret + ": permission denied; let the server's user"},
+		{[]string{"--sessions", filepath.Join(parent, "visible", "sub")}, exitFailed, "error: --sessions: use "},
+		{[]string{"--data", filepath.Join(parent, "visible")}, exitFailed, "error: --data: use "},
+		{[]string{"--database", visible}, exitFailed, "error: --database: use " + visible},
+		{[]string{"--database", filepath.Join(own, "new.db")}, exitOK, "it will be made"},
+		{[]string{"--user", "no-such-account"}, exitFailed, "there is no such account"},
+	} {
+		status, stdout, stderr := runOnce(t, append([]string{"check", "--user", name}, tt.args...)...)
+		if status != tt.status || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%q: exit status %d, %s%s", tt.args, status, stdout, stderr)
+		}
+	}
+}
+
 // Decision 3 of the specification: root is warned, and served.
 func TestRunAsRootWarns(t *testing.T) {
 	if os.Geteuid() != 0 {

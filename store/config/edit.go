@@ -176,12 +176,12 @@ func Edit(path string, change func(text string) (string, error)) (err error) {
 	}
 	temp, err := os.CreateTemp(filepath.Dir(path), ".drawpile-srv-*")
 	if err != nil {
-		return fmt.Errorf("change configuration: %w; give the right to write this folder", err)
+		return fmt.Errorf("change configuration %s: %w; make its folder, or give the right to write there", path, err)
 	}
 	defer func() {
 		if err != nil {
 			_ = os.Remove(temp.Name())
-			err = fmt.Errorf("change configuration: %w", err)
+			err = fmt.Errorf("change configuration %s: %w", path, err)
 		}
 	}()
 	if info != nil {
