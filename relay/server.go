@@ -49,6 +49,9 @@ type Config struct {
 	Log      *serverlog.Log
 	// CryptKey encrypts exported ban lists, 32 bytes; nil: not configured.
 	CryptKey []byte
+	// Hash makes the hashes of session passwords, off the loops; nil:
+	// password.Hash.
+	Hash func(password string) (string, error)
 	// Recorder records all sessions; nil: none is recorded. It is closed after
 	// Stop.
 	Recorder *store.Recorder
@@ -191,7 +194,7 @@ func (s *Server) open(h *store.History, loaded bool, prepare func(), start func(
 		defer r.rescue()
 		env := sessionEnv{
 			hist: h, settings: s.settings, log: s.log, out: r, now: l.time,
-			cryptKey: s.config.CryptKey, listings: s.config.Listings, names: &s.names,
+			cryptKey: s.config.CryptKey, hash: s.config.Hash, listings: s.config.Listings, names: &s.names,
 		}
 		if s.config.Reporter != nil {
 			env.report = r.report

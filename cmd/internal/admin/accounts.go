@@ -68,7 +68,7 @@ func (s *Server) addAccount(p params) reply {
 	case !db.ValidName(name):
 		return badRequest("Error")
 	}
-	hash, err := password.Hash(pass)
+	hash, err := s.cfg.Hash(pass)
 	if err != nil {
 		return s.databaseError(err)
 	}
@@ -113,7 +113,7 @@ func (s *Server) changeAccount(p params, id int64) reply {
 		change.Name = &name
 	}
 	if pass := p.text("password"); pass != "" {
-		hash, err := password.Hash(pass)
+		hash, err := s.cfg.Hash(pass)
 		if err != nil {
 			return s.databaseError(err)
 		}

@@ -80,7 +80,7 @@ func (s *Server) lock(p params) reply {
 		how := "without"
 		if word != "" {
 			var err error
-			if hash, err = password.Hash(word); err != nil {
+			if hash, err = s.cfg.Hash(word); err != nil {
 				return s.databaseError(err)
 			}
 			how = "with"

@@ -24,6 +24,7 @@ import (
 	"drawrelay/store"
 	"drawrelay/store/db"
 	"drawrelay/store/diskspace"
+	"drawrelay/store/password"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -108,6 +109,10 @@ type Config struct {
 	// FlightRecorder keeps a trace of the last seconds for when a loop stalls.
 	FlightRecorder bool
 
+	// Hash makes the hashes of passwords of accounts and of the lock, nil =
+	// password.Hash.
+	Hash func(password string) (string, error)
+
 	Started time.Time        // of the process
 	Now     func() time.Time // nil = time.Now
 }
@@ -149,6 +154,9 @@ type Server struct {
 func New(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Hash == nil {
+		cfg.Hash = password.Hash
 	}
 	s := &Server{
 		cfg: cfg, rate: newBucket(cfg.Now), wrong: newWrongGuard(),

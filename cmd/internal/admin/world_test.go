@@ -54,7 +54,8 @@ type setup struct {
 	config   func(*Config)
 	settings func(*settings.Settings)
 	listings relay.Listings
-	prepare  func(*Server) // before anybody connects
+	hash     func(password string) (string, error) // nil = as in service
+	prepare  func(*Server)                         // before anybody connects
 }
 
 // world is a server with its admin API, over real sockets.
@@ -71,6 +72,8 @@ type world struct {
 	auth  string // user:password, empty = none
 	mu    sync.Mutex
 	lines []string // of the access log
+
+	unlock bool // see fuzzed
 }
 
 // memorySettings last until the end.
@@ -135,7 +138,7 @@ func newWorld(t testing.TB, s setup) *world {
 	if s.listings == nil {
 		s.listings = nobody{}
 	}
-	w.relay, err = relay.New(relay.Config{Store: disk, Settings: source, Log: w.log, Listings: s.listings, Now: w.clock.now, Loops: 2})
+	w.relay, err = relay.New(relay.Config{Store: disk, Settings: source, Log: w.log, Listings: s.listings, Hash: s.hash, Now: w.clock.now, Loops: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +151,7 @@ func newWorld(t testing.TB, s setup) *world {
 	cancel := source.Watch(func(_, now *settings.Settings) { external.Update(now) })
 
 	cfg := Config{
-		Relay: w.relay, Login: w.login, Log: w.log, Settings: memorySettings{source, w.db}, Database: w.db, ExtBans: external,
+		Relay: w.relay, Login: w.login, Log: w.log, Settings: memorySettings{source, w.db}, Database: w.db, ExtBans: external, Hash: s.hash,
 		LocalHost: "pile.example", Port: 27750, Started: time.Now(), Now: w.clock.now, Commits: disk.Committer(), Folder: folder,
 		AccessLog: func(r Request) {
 			w.mu.Lock()
