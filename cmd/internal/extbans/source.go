@@ -65,6 +65,10 @@ type Source struct {
 	client  *outbound.Client
 	list    atomic.Pointer[list]
 	running sync.WaitGroup // fetches
+	// filled says that a list has been put in force. A key that is kept without
+	// its list must not be shown to the source: its answer would be that nothing
+	// has changed, for ever.
+	filled atomic.Bool
 
 	mu       sync.Mutex // held for moments only
 	given    string     // the setting, as it was seen last
@@ -106,6 +110,7 @@ func (s *Source) take(body []byte, what string) bool {
 		s.log(serverlog.Warn, w)
 	}
 	s.list.Store(newList(bans))
+	s.filled.Store(true)
 	return true
 }
 
@@ -234,7 +239,7 @@ func (s *Source) tick() {
 func (s *Source) fetch(ctx context.Context, address string) {
 	cached := s.options.Store.Cached()
 	header := http.Header{}
-	if cached.URL == address && cached.Key != "" {
+	if cached.URL == address && cached.Key != "" && s.filled.Load() {
 		header["If-None-Match"] = []string{cached.Key}
 	} else {
 		cached.Key = ""

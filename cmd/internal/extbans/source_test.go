@@ -362,3 +362,21 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestKeyWithoutList has a store whose list is gone or cannot be read while its
+// key is there: the source must be asked for the list itself.
+func TestKeyWithoutList(t *testing.T) {
+	for _, body := range []string{"", "garbage"} {
+		f := newFake(t)
+		store := &memory{}
+		if err := store.SaveCache(Cached{URL: f.url, Key: "v1", Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		b := open(t, f, store)
+		b.Start(with(f.url))
+		if got := f.asked(1).Header.Get("If-None-Match"); got != "" {
+			t.Errorf("%q: asked with the key %q", body, got)
+		}
+		f.await("the list", func() bool { return len(b.Bans()) == 1 })
+	}
+}
