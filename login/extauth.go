@@ -17,7 +17,7 @@ import (
 // (login.md §10.3, integrations.md §3.3). Called from goroutines of login.
 type AuthServer interface {
 	// Query returns the "status" of the server's answer, "" if there is none.
-	// An answer that is no JSON object is an error that wraps ErrAuthReply;
+	// An answer that is no JSON object or list is an error that wraps ErrAuthReply;
 	// everything else that fails, error statuses included, is any other error.
 	// It gives up when ctx ends.
 	Query(ctx context.Context, name, group string) (status string, err error)

@@ -264,6 +264,7 @@ func TestTokens(t *testing.T) {
 		{"upper case nonce", good(object{"nonce": "00" + strings.ToUpper(nonceText)}), nil, "", "HOST WEB WEBHOST WEBSESSION X", "auth.example:43"},
 		{"text uid", good(object{"uid": "u-9"}), nil, "", "HOST WEB WEBHOST WEBSESSION X", "auth.example:u-9"},
 		{"fraction", good(object{"uid": 7.9}), nil, "", "HOST WEB WEBHOST WEBSESSION X", "auth.example:7"},
+		{"uid beyond all numbers", good(object{"uid": 1e30}), nil, "", "HOST WEB WEBHOST WEBSESSION X", "auth.example:-9223372036854775808"},
 		{"no uid", good(object{"uid": nil}), nil, "", "HOST WEB WEBHOST WEBSESSION X", "auth.example:Ext The Great"},
 		{"empty uid", good(object{"uid": ""}), nil, "", "HOST WEB WEBHOST WEBSESSION X", "auth.example:Ext The Great"},
 		{"no flags", good(object{"flags": nil}), nil, "", "HOST WEB WEBHOST WEBSESSION", "auth.example:43"},

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 
@@ -103,14 +104,15 @@ func (t token) claims(nonce uint64, group string) (cl claims, ok bool) {
 	return cl, true
 }
 
-// truncated returns a JSON number without its fraction.
+// truncated returns a JSON number without its fraction. Those beyond all user
+// numbers are the least one, as for the reference, which nobody has.
 func truncated(n json.Number) int64 {
 	if i, err := n.Int64(); err == nil {
 		return i
 	}
 	f, err := n.Float64()
 	if err != nil || f < -1<<63 || f >= 1<<63 {
-		return 0
+		return math.MinInt64
 	}
 	return int64(f)
 }

@@ -130,18 +130,23 @@ func (c *Client) Query(ctx context.Context, name, group string) (status string, 
 // byteOrderMark is what some scripts write before their answer.
 var byteOrderMark = []byte("\ufeff")
 
-// parseReply returns the status of an answer, "" if it is missing or no text.
+// parseReply returns the status of an answer, "" if it is missing or no text. A
+// list has none either, which clients are told, as by the reference; every
+// other answer that is no object counts as no answer.
 func parseReply(text []byte) (string, error) {
 	if len(text) > maxReply {
 		return "", fmt.Errorf("%w: more than %d bytes", login.ErrAuthReply, maxReply)
 	}
-	var doc map[string]any // a struct would take keys in any case
+	var doc any
 	if err := json.Unmarshal(bytes.TrimPrefix(text, byteOrderMark), &doc); err != nil {
 		return "", fmt.Errorf("%w: %w", login.ErrAuthReply, err)
 	}
-	if doc == nil {
-		return "", fmt.Errorf("%w: null", login.ErrAuthReply)
+	switch doc := doc.(type) {
+	case map[string]any: // a struct would take keys in any case
+		status, _ := doc["status"].(string)
+		return status, nil
+	case []any:
+		return "", nil
 	}
-	status, _ := doc["status"].(string)
-	return status, nil
+	return "", fmt.Errorf("%w: neither an object nor a list", login.ErrAuthReply)
 }
