@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func (c *adminChat) add(m ChatMessage) {
 func (c *adminChat) since(offset int64) ([]ChatMessage, int64) {
 	offset = max(offset, c.base)
 	at := min(offset-c.base, int64(len(c.entries)))
-	return append([]ChatMessage(nil), c.entries[at:]...), offset
+	return slices.Clone(c.entries[at:]), offset
 }
 
 // hearChat keeps what a member says, if anybody listens.

@@ -1,5 +1,7 @@
 package relay
 
+import "slices"
+
 // freeze stops the session for the moment in which its history is replaced:
 // nothing is appended and nothing journaled until thaw. What happens meanwhile
 // waits: messages with their senders, everything else as deferred events.
@@ -8,7 +10,7 @@ func (s *session) freeze() { s.frozen = true }
 // thaw goes on. Messages come first, as their senders may have left since.
 func (s *session) thaw() {
 	s.frozen = false
-	for _, st := range append([]*seat(nil), s.seats...) {
+	for _, st := range slices.Clone(s.seats) {
 		s.release(st)
 	}
 	for len(s.deferred) > 0 && !s.frozen {

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 
 	"drawrelay/frame"
 	"drawrelay/store/serverlog"
@@ -68,7 +69,7 @@ func (s *session) initialised() {
 // unlock lets those go on who joined during the initialization: what they sent
 // meanwhile is processed now, member by member.
 func (s *session) unlock() {
-	for _, st := range append([]*seat(nil), s.seats...) {
+	for _, st := range slices.Clone(s.seats) {
 		if st.locked {
 			st.locked = false
 			s.release(st)

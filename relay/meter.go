@@ -55,7 +55,7 @@ func (m *sample) begin(r *room, l *store.Log) {
 	}
 }
 
-// end stops the clock when members have been sent as far as v.
+// finish stops the clock when members have been sent as far as v.
 func (m *sample) finish(v view, now time.Time, h *latency.Histogram) {
 	switch {
 	case m.log == nil:

@@ -91,7 +91,7 @@ func (s *session) sendStatus(forced bool) {
 	s.tellAll(v)
 }
 
-// catchup announces to st, or to everybody if st is nil, how much history will
+// sendCatchup announces to st, or to everybody if st is nil, how much history will
 // follow (session.md §10). key is negative if there is no end marker.
 func (s *session) sendCatchup(st *seat, count int64, key int) {
 	v := frame.Object{"type": "catchup", "count": count}

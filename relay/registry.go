@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"slices"
 	"sync"
 
 	"drawrelay/store/entry"
@@ -142,7 +143,7 @@ func (g *registry) remove(r *room) {
 func (g *registry) all() []*room {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return append([]*room(nil), g.order...)
+	return slices.Clone(g.order)
 }
 
 func (g *registry) watch(w func(string, *entry.Session)) (cancel func()) {

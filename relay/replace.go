@@ -317,7 +317,6 @@ func (j *replacement) switchOver() error {
 	}
 	next := nextLog{log: j.log, at: j.from, base: j.base}
 	for _, s := range *r.shards.Load() {
-		s := s
 		move := func() {
 			for _, k := range s.links {
 				j.log.Retain()

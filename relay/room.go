@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -185,9 +186,8 @@ func (r *room) rescue() {
 func (r *room) crash() {
 	bye := frame.AppendDisconnect(nil, frame.ReasonError, "Internal server error")
 	for _, s := range *r.shards.Load() {
-		s := s
 		s.loop.do(func() {
-			for _, k := range append([]*link(nil), s.links...) {
+			for _, k := range slices.Clone(s.links) {
 				k.bye(k.lastWords(bye))
 			}
 		})

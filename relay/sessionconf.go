@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"slices"
 	"strings"
 
 	"drawrelay/frame"
@@ -375,7 +376,7 @@ func (s *session) removeBrowsers(by *seat) {
 	}
 	s.tellAll(alert("kickwebusers", "Session password removed by "+who+". This server doesn't allow web browsers in "+
 		"public sessions, they will be disconnected.", named("by", name)))
-	for _, st := range append([]*seat(nil), s.seats...) {
+	for _, st := range slices.Clone(s.seats) {
 		if st.person.Browser && !st.person.Moderator() && st.invite == nil && st != by {
 			s.dismiss(st, frame.ReasonShutdown, "Web browser clients are only allowed on sessions with a password, but "+
 				who+" removed it.", "")

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"drawrelay/frame"
@@ -34,7 +35,7 @@ func (s *Server) stop(ctx context.Context) error {
 	bye := frame.AppendDisconnect(nil, frame.ReasonShutdown, "Server shutting down")
 	for _, l := range s.loops {
 		_ = l.call(func() error {
-			for _, k := range append([]*link(nil), l.links...) {
+			for _, k := range slices.Clone(l.links) {
 				if k.quiet {
 					k.bye(k.lastWords(bye))
 				}
@@ -54,7 +55,7 @@ func (s *Server) stop(ctx context.Context) error {
 	}
 	for _, l := range s.loops {
 		_ = l.call(func() error {
-			for _, k := range append([]*link(nil), l.links...) {
+			for _, k := range slices.Clone(l.links) {
 				k.fail(errAborted)
 			}
 			l.sweep()

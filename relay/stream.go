@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -101,7 +102,7 @@ func (s *session) resetStream(st *seat, chunk []byte) {
 		return
 	}
 	s.auto.deadline = s.now().Add(resetterTime)
-	chunk = append([]byte(nil), chunk...)
+	chunk = bytes.Clone(chunk)
 	s.slow(st, func(done func()) {
 		var err error
 		s.offload(func() { err = x.unpacker.feed(chunk) }, func() {

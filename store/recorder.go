@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -219,7 +220,7 @@ func (r *Recorder) run() {
 // round copies what there is for every session.
 func (r *Recorder) round() {
 	r.mu.Lock()
-	tracks := append([]*Track(nil), r.tracks...)
+	tracks := slices.Clone(r.tracks)
 	r.mu.Unlock()
 	for _, t := range tracks {
 		t.advance()

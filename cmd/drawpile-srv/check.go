@@ -35,7 +35,7 @@ var (
 	secretSettings = map[string]bool{"reporttoken": true}
 )
 
-// environment are the variables that have an effect (configuration.md §3), and
+// environmentVariables are those that have an effect (configuration.md §3), and
 // whether they are secret.
 var environmentVariables = []struct {
 	name   string
@@ -46,7 +46,7 @@ var environmentVariables = []struct {
 	{"NOTIFY_SOCKET", false}, {"WATCHDOG_USEC", false}, {"WATCHDOG_PID", false}, {"GOMAXPROCS", false},
 }
 
-// report is what check prints: a table of everything in force, then what is
+// checkReport is what check prints: a table of everything in force, then what is
 // wrong.
 type checkReport struct {
 	table    *tabwriter.Writer
