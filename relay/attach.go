@@ -138,7 +138,10 @@ func (r *room) offload(work, done func()) {
 	r.srv.finished.Go(func() {
 		r.srv.slow <- struct{}{}
 		defer func() { <-r.srv.slow }()
-		work()
+		if broken := attempt(work); broken != "" {
+			r.broken(broken)
+			return
+		}
 		r.loop.do(func() {
 			defer r.rescue()
 			if !r.over {

@@ -108,7 +108,7 @@ func (w *workers) run() {
 		w.queue[0] = nil
 		w.queue = w.queue[1:]
 		w.mu.Unlock()
-		full, more, err := c.turn(k)
+		full, more, err := c.carry(k)
 		if more && !full && err == nil && !k.wanted.Load() {
 			w.submit(k) // behind the others
 			continue
@@ -175,6 +175,19 @@ type carrier struct {
 	cipher []byte
 	web    rendering
 	one    [1][]byte
+}
+
+// errBroken ends a member whose session has broken an invariant.
+var errBroken = errors.New("internal error")
+
+// carry is turn; a broken invariant ends the member's session.
+func (c *carrier) carry(k *link) (full, more bool, err error) {
+	if broken := attempt(func() { full, more, err = c.turn(k) }); broken != "" {
+		*c = carrier{} // whatever was left in it
+		k.room.broken(broken)
+		return false, false, errBroken
+	}
+	return full, more, err
 }
 
 // turn sends one batch: what is left of the batch in flight, or the next one.

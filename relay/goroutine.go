@@ -148,7 +148,7 @@ func (p *pair) writeAll(k *link) {
 	for j := range p.jobs {
 		switch {
 		case j.carry:
-			full, _, err := c.turn(k)
+			full, _, err := c.carry(k)
 			k.giveBack(full, err)
 		case j.end:
 			if t, ok := p.conn.(interface{ CloseWrite() error }); ok {

@@ -31,6 +31,15 @@ func (s *session) limit() int64 {
 	return min(n, maxSizeLimit)
 }
 
+// imageLimit returns the size in bytes that a reset image may have in memory
+// while it is uploaded: also without a limit there is one.
+func (s *session) imageLimit() int64 {
+	if limit := s.limit(); limit > 0 {
+		return limit
+	}
+	return maxSizeLimit
+}
+
 // fits reports whether n more bytes of ordinary messages may be stored.
 func (s *session) fits(n int) bool {
 	limit := s.limit()

@@ -13,6 +13,14 @@ func limited(n int64) option {
 	return withSettings(func(s *settings.Settings) { s.SessionSizeLimit = n; s.AutoResetThreshold = 0 })
 }
 
+// An image that is uploaded waits in memory, so it is limited also where the
+// history is not.
+func TestImageLimit(t *testing.T) {
+	for limit, want := range map[int64]int64{20000: 20000, 0: maxSizeLimit} {
+		equal(t, "limit of the image", open(t, limited(limit)).s.imageLimit(), want)
+	}
+}
+
 // session.md §15 and §33 item 35.
 func TestRulesOutOfSpace(t *testing.T) {
 	const limit = 5000

@@ -137,11 +137,15 @@ func (r *room) steps(done func(error), abandon func(), list ...step) {
 	}
 	r.srv.steps.Add(1)
 	r.srv.finished.Go(func() {
-		err := s.off()
+		var err error
+		broken := attempt(func() { err = s.off() })
 		r.loop.do(func() {
 			defer r.srv.steps.Done()
 			defer r.rescue()
 			switch {
+			case broken != "":
+				r.srv.finished.Go(func() { attempt(abandon) }) // as far as that goes
+				panic(broken)
 			case r.over:
 				r.srv.finished.Go(abandon)
 			case err != nil:

@@ -71,7 +71,7 @@ func resetFailed() frame.Object {
 func (s *session) upload(msg []byte) {
 	s.image = append(s.image, msg...)
 	s.imageCount++
-	if limit := s.limit(); limit > 0 && int64(len(s.image)) > limit {
+	if int64(len(s.image)) > s.imageLimit() {
 		s.dismiss(s.initSeat, frame.ReasonError, "History limit exceeded", fmt.Sprintf("%d bytes", len(s.image)))
 	}
 }

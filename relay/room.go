@@ -170,7 +170,8 @@ func (r *room) tick() {
 	}
 }
 
-// rescue turns a broken invariant into the end of this one session.
+// rescue turns a broken invariant into the end of this one session. Deferred,
+// on the owner loop.
 func (r *room) rescue() {
 	p := recover()
 	if p == nil {
@@ -180,6 +181,27 @@ func (r *room) rescue() {
 	r.srv.log.Put(serverlog.Entry{Level: serverlog.Error, Topic: serverlog.Status, Session: r.id,
 		Message: fmt.Sprintf("internal error, the session is closed: %v\n%s", p, debug.Stack())})
 	r.crash()
+}
+
+// attempt runs f, which is not on a loop, and returns how it broke an
+// invariant, for rescue; "" if it did not.
+func attempt(f func()) (broken string) {
+	defer func() {
+		if p := recover(); p != nil {
+			broken = fmt.Sprintf("%v\n%s", p, debug.Stack())
+		}
+	}()
+	f()
+	return ""
+}
+
+// broken ends the session because of an invariant that was broken elsewhere.
+// Any goroutine.
+func (r *room) broken(what string) {
+	r.loop.do(func() {
+		defer r.rescue()
+		panic(what)
+	})
 }
 
 // crash ends the session without its policy and keeps its files.

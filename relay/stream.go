@@ -80,7 +80,7 @@ func (s *session) startStream(st *seat, c frame.Command) error {
 	s.out.append(start, 2)
 	s.size.Store(s.hist.Log().Size())
 	head, heads := s.stateMessages()
-	s.stream = &stream{st: st, fork: s.hist.Log().Size(), index: s.hist.LastIndex() + 1, head: head, heads: heads, unpacker: newUnpacker(st.id, s.limit())}
+	s.stream = &stream{st: st, fork: s.hist.Log().Size(), index: s.hist.LastIndex() + 1, head: head, heads: heads, unpacker: newUnpacker(st.id, s.imageLimit())}
 	st.reset = resetStreaming
 	s.auto.deadline = s.now().Add(resetterTime)
 	s.event(serverlog.Info, serverlog.Status, nil,

@@ -343,7 +343,7 @@ func TestRulesUnpacker(t *testing.T) {
 		want = frame.Append(want, m)
 	}
 	for n := 1; n <= len(image); n++ {
-		u := newUnpacker(7, 0)
+		u := newUnpacker(7, maxSizeLimit)
 		for piece := range slices.Chunk(image, n) {
 			if err := u.feed(piece); err != nil {
 				t.Fatal(n, err)
@@ -355,7 +355,7 @@ func TestRulesUnpacker(t *testing.T) {
 		u.close()
 	}
 	for n := range image {
-		u := newUnpacker(7, 0)
+		u := newUnpacker(7, maxSizeLimit)
 		if err := u.feed(image[:n]); err != nil {
 			t.Fatal(n, err)
 		}

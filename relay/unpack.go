@@ -44,9 +44,6 @@ type unpacker struct {
 }
 
 func newUnpacker(user uint8, limit int64) *unpacker {
-	if limit <= 0 {
-		limit = maxSizeLimit
-	}
 	return &unpacker{user: user, limit: limit}
 }
 
