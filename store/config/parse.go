@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -196,15 +195,15 @@ func (p *parser) applyOne(w written, previous *File) {
 
 func (p *parser) parseIPBan(line string) {
 	text, bits, found := strings.Cut(line, "/")
-	addr, err := netip.ParseAddr(text)
-	if err != nil || addr.Zone() != "" {
+	addr, err := ParseBanAddress(strings.TrimSpace(text))
+	if err != nil {
 		p.warn(line, "not an IP address, ignored", "write ADDRESS or ADDRESS/PREFIX")
 		return
 	}
 	ban := IPBan{Addr: addr, Line: p.line}
 	if found {
 		// An unparsable prefix means the single address.
-		if ban.Prefix, err = strconv.Atoi(bits); err != nil {
+		if ban.Prefix, err = strconv.Atoi(strings.TrimSpace(bits)); err != nil {
 			ban.Prefix = 0
 			p.warn(line, "not a prefix length, so only this address is banned", "write ADDRESS/PREFIX")
 		} else if ban.Prefix < 0 || ban.Prefix > addr.BitLen() {

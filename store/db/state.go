@@ -167,8 +167,8 @@ func (d *DB) interpret(s *State) {
 		}
 	}
 	for _, b := range s.IPBans {
-		addr, err := netip.ParseAddr(b.Addr)
-		if err != nil || addr.Zone() != "" || b.Prefix < 0 || b.Prefix > addr.BitLen() {
+		addr, err := config.ParseBanAddress(b.Addr)
+		if err != nil || b.Prefix < 0 || b.Prefix > addr.BitLen() {
 			d.warn("IP ban " + b.Addr + "/" + itoa(int64(b.Prefix)) + " is not an address with a prefix length, so it bans nobody; correct row " +
 				itoa(b.ID) + " of ipbans")
 			addr = netip.Addr{}
