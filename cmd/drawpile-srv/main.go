@@ -28,6 +28,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && subcommands[args[0]] != nil {
 		return subcommands[args[0]](args[1:], stdout, stderr)
 	}
+	ignoreSignals() // before anything is written to a standard error that may be closed
 	o, err := parseOptions(args)
 	if isRoot() && (err != nil || o.user == "") {
 		fmt.Fprintln(stderr, "drawpile-srv: warning: this program should not be run as root; --user NAME gives the rights up once the ports are open")
@@ -52,7 +53,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err := o.chooseGraphical(len(args) == 0, surroundings()); err != nil {
 		return o.failGraphical(err, stdout, stderr)
 	}
-	ignoreSignals()
 	stop := make(chan os.Signal, 2)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	if o.graphical.remote != nil {
