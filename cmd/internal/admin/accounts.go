@@ -39,7 +39,7 @@ func (s *Server) accounts(_ context.Context, c *call) reply {
 		return notFound()
 	}
 	switch {
-	case part == "auth":
+	case part == "auth" && c.method == http.MethodPost:
 		return s.checkAccount(c)
 	case part != "":
 		return s.account(c, part)
@@ -86,7 +86,10 @@ func (s *Server) addAccount(p params) reply {
 // account changes or deletes one account.
 func (s *Server) account(c *call, part string) reply {
 	id, err := strconv.ParseInt(part, 10, 64)
-	if err != nil {
+	switch {
+	case c.method == http.MethodGet:
+		return badMethod()
+	case err != nil, c.method == http.MethodPost:
 		return notFound()
 	}
 	switch c.method {
@@ -149,10 +152,7 @@ const (
 )
 
 func (s *Server) checkAccount(c *call) reply {
-	switch {
-	case c.method != http.MethodPost:
-		return badMethod()
-	case !c.params.has("username") || !c.params.has("password"):
+	if !c.params.has("username") || !c.params.has("password") {
 		return notFound()
 	}
 	a, known := s.cfg.Database.Refresh().Account(c.params.text("username"))

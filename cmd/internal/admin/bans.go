@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"drawrelay/frame"
 	"drawrelay/store/config"
@@ -61,12 +62,12 @@ func (s *Server) bans(c *call, kind *banKind) reply {
 }
 
 func (s *Server) ban(c *call, kind *banKind, part string) reply {
-	id, err := strconv.ParseInt(part, 10, 64)
-	switch {
-	case err != nil:
-		return notFound()
-	case c.method != http.MethodDelete:
+	if c.method != http.MethodDelete {
 		return badMethod()
+	}
+	id, err := strconv.ParseInt(part, 10, 64)
+	if err != nil {
+		return notFound()
 	}
 	switch err := kind.remove(s.cfg.Database, id); {
 	case errors.Is(err, db.ErrNotFound):
@@ -113,7 +114,7 @@ var ipBanKind = banKind{
 	name: "Address ban",
 	list: func(s *db.State) any { return entries(s.IPBans, ipBanJSON) },
 	add: func(s *Server, p params) (any, int64, string, error) {
-		addr, err := netip.ParseAddr(p.text("ip"))
+		addr, err := netip.ParseAddr(strings.TrimSpace(p.text("ip"))) // as pasted
 		if err != nil || addr.Zone() != "" {
 			return nil, 0, "Valid IP address required", nil
 		}

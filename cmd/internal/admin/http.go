@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"drawrelay/store/serverlog"
 )
@@ -72,7 +73,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		serve = s.api.ServeHTTP
 	case path == ReloadPath && s.cfg.Reload != nil && isLocal(r):
 		serve = s.reload
-	case s.cfg.Page != nil && path != strings.TrimSuffix(apiPrefix, "/"):
+	case s.cfg.Page != nil && path != strings.TrimSuffix(apiPrefix, "/") && s.onPage(path):
 		serve = s.page
 	default:
 		writePlain(w, http.StatusNotFound, "Page not found")
@@ -81,11 +82,23 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if !open && !s.authorised(w, r) {
 		return
 	}
-	if !s.rate.take() {
+	rate := s.rate
+	if open {
+		rate = s.openRate
+	}
+	if !rate.take() {
 		tooMany(w)
 		return
 	}
 	serve(w, r)
+}
+
+// onPage reports whether the page may have something at path. One that can say
+// that it has nothing there leaves no route to it, so nobody is asked for
+// credentials.
+func (s *Server) onPage(path string) bool {
+	p, says := s.cfg.Page.(interface{ Has(path string) bool })
+	return !says || p.Has(path)
 }
 
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
@@ -140,9 +153,13 @@ func bodyParams(w http.ResponseWriter, r *http.Request) (params, *reply) {
 		return nil, &x
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		return params{}, nil
-	case len(bytes.TrimSpace(b)) == 0:
+	case len(b) == 0:
 		return params{}, nil
+	case !utf8.Valid(b):
+		x := fail(http.StatusBadRequest, "The request body is not UTF-8")
+		return nil, &x
 	}
+	b = bytes.TrimPrefix(b, []byte("\ufeff")) // some editors and shells begin files with it
 	var v any
 	if err := json.Unmarshal(b, &v); err != nil {
 		x := fail(http.StatusBadRequest, "The request body is not JSON: "+err.Error())
@@ -217,6 +234,7 @@ func writeReply(w http.ResponseWriter, r reply) {
 	r.encode()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Length", strconv.Itoa(len(r.text)))
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.text) // the caller may have gone

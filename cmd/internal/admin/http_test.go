@@ -191,7 +191,7 @@ func TestRoutes(t *testing.T) {
 	for _, c := range []string{"POST status", "PUT status", "DELETE status", "POST server", "DELETE server", "POST sessions", "DELETE sessions",
 		"POST sessions/ID", "PUT sessions/ID/listing", "DELETE sessions/ID/listing", "GET sessions/ID/listing/1", "GET sessions/ID/auth",
 		"PUT sessions/ID/invites", "DELETE sessions/ID/invites", "PUT sessions/ID/invites/x", "POST sessions/ID/thumbnail", "PUT sessions/ID/thumbnail",
-		"POST sessions/ID/1", "GET sessions/ID/1/thumbnail", "POST users", "PUT users", "PUT users/x", "PUT log", "DELETE log", "POST locks", "DELETE locks",
+		"POST sessions/ID/1", "GET sessions/ID/1/thumbnail", "POST users", "PUT users", "PUT users/x", "PUT users/x/y", "PUT log", "DELETE log", "POST locks", "DELETE locks",
 		"PUT locks", "GET extbans/refresh", "POST extbans", "DELETE extbans/1"} {
 		method, path, _ := strings.Cut(c, " ")
 		w.refuse(400, "Unsupported method", method, strings.ReplaceAll(path, "ID", p.session), "{}")
@@ -207,13 +207,13 @@ func TestRoutes(t *testing.T) {
 func TestParameters(t *testing.T) {
 	w := newWorld(t, setup{})
 	p := w.host("alice", "")
-	for _, body := range []string{"{", "nonsense", `{"a":}`, "5", `"text"`, "null", "{} {}"} {
+	for _, body := range []string{"{", "nonsense", `{"a":}`, "5", `"text"`, "null", "{} {}", " ", "{\"serverTitle\":\"\xff\"}"} {
 		o := w.call(400, "PUT", "server", body).object(t)
 		if text, isText := o["message"].(string); o["status"] != "error" || !isText || text == "" {
 			t.Errorf("10: %s: %v", body, o)
 		}
 	}
-	for _, body := range []string{"", " ", "[]", `[{"serverTitle":"x"}]`, "{}"} {
+	for _, body := range []string{"", "\ufeff{}", "[]", `[{"serverTitle":"x"}]`, "{}"} {
 		w.equal("10: "+body, w.ok("PUT", "server", body)["serverTitle"], "")
 	}
 	a := w.request("POST", "/api/log", `{"level":"Info"}`, "Content-Type", "application/x-www-form-urlencoded; charset=utf-8")

@@ -26,7 +26,8 @@ func (s *Server) inside() *http.ServeMux {
 	mux.HandleFunc(readyPath, s.serveReady)
 	mux.HandleFunc(flightPath, s.serveFlight)
 	mux.HandleFunc(profilesPath, pprof.Index)
-	mux.HandleFunc(profilesPath+"cmdline", pprof.Cmdline)
+	// Not the command line: it may contain passwords.
+	mux.Handle(profilesPath+"cmdline", http.NotFoundHandler())
 	mux.HandleFunc(profilesPath+"profile", pprof.Profile)
 	mux.HandleFunc(profilesPath+"symbol", pprof.Symbol)
 	mux.HandleFunc(profilesPath+"trace", pprof.Trace)

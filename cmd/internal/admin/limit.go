@@ -7,11 +7,12 @@ import (
 )
 
 const (
-	// maxConns is how many connections are open at a time; more are closed as
-	// they come. Front ends use a handful each.
+	// maxConns is how many connections are open at a time to all ports, and
+	// as many to all local listeners; more are closed as they come. Front ends
+	// use a handful each.
 	maxConns = 256
-	// callsPerSecond and callBurst bound the calls of all callers together:
-	// far above what any front end asks for, far below what the loops notice.
+	// callsPerSecond and callBurst bound the calls of all callers together,
+	// and as many health checks: far above what any front end asks for, far below what the loops notice.
 	callsPerSecond = 500
 	callBurst      = 1000
 	// wrongDelay is how long an answer to wrong credentials takes, and

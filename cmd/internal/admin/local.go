@@ -21,7 +21,7 @@ func isLocal(r *http.Request) bool {
 // ServeLocal serves a listener that only the owner of this server can reach, as
 // a Unix socket with its rights: nobody needs credentials. It ends with Close.
 func (s *Server) ServeLocal(l net.Listener) error {
-	return s.serve(&guarded{Listener: l, access: Access{all: true}, limit: &s.sockets}, true)
+	return s.serve(&guarded{Listener: l, access: Access{all: true}, limit: &s.local}, true)
 }
 
 // Local returns the handler for requests that somebody else has let in, so that

@@ -107,6 +107,7 @@ func TestHealth(t *testing.T) {
 func TestProfiles(t *testing.T) {
 	w := newWorld(t, setup{config: func(c *Config) { c.FlightRecorder = true }})
 	w.equal("index", w.request("GET", "/debug/pprof/", "").status, 200)
+	w.equal("command line", w.request("GET", "/debug/pprof/cmdline", "").status, 404) // passwords may be in it
 	w.await("labels of the loops", func() bool {
 		return strings.Contains(w.request("GET", "/debug/pprof/goroutine?debug=1", "").body, `"loop":"0"`)
 	})

@@ -136,14 +136,19 @@ type Server struct {
 	stop   context.CancelFunc // of the watch over the loops
 	watch  sync.WaitGroup
 	rate   *bucket
-	wrong  *wrongGuard
-	guess  hostGuess
+	// openRate is for what needs no credentials: who may only ask whether the
+	// server is well cannot use up the calls of those who administer it.
+	openRate *bucket
+	wrong    *wrongGuard
+	guess    hostGuess
 
 	stalls   atomic.Int64
 	requests [6]atomic.Int64 // by the first digit of their status
 
 	looking, changing *crew // who work on calls
-	sockets           connLimit
+	// remote and local are the connections of Serve and ServeLocal: those of
+	// strangers do not keep out who comes through the Unix socket.
+	remote, local connLimit
 
 	mu      sync.Mutex
 	closed  bool
@@ -159,8 +164,9 @@ func New(cfg Config) *Server {
 		cfg.Hash = password.Hash
 	}
 	s := &Server{
-		cfg: cfg, rate: newBucket(cfg.Now), wrong: newWrongGuard(),
-		looking: newCrew(lookers), changing: newCrew(changers), sockets: connLimit{places: make(chan struct{}, maxConns)},
+		cfg: cfg, rate: newBucket(cfg.Now), openRate: newBucket(cfg.Now), wrong: newWrongGuard(),
+		looking: newCrew(lookers), changing: newCrew(changers),
+		remote: connLimit{places: make(chan struct{}, maxConns)}, local: connLimit{places: make(chan struct{}, maxConns)},
 		servers: make(map[*http.Server]bool), disk: disk{folder: cfg.Folder, space: diskspace.Of},
 	}
 	s.api = adminpage.Guard(http.HandlerFunc(s.call), cfg.Origin)
@@ -179,7 +185,7 @@ func New(cfg Config) *Server {
 // Serve serves a TCP listener, only to those who have access, until it or the
 // server is closed, and returns nil then.
 func (s *Server) Serve(l net.Listener) error {
-	return s.serve(&guarded{Listener: l, access: s.cfg.Access, limit: &s.sockets}, false)
+	return s.serve(&guarded{Listener: l, access: s.cfg.Access, limit: &s.remote}, false)
 }
 
 func (s *Server) serve(l net.Listener, local bool) error {

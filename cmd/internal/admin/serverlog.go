@@ -72,7 +72,8 @@ func (s *Server) readLog(ctx context.Context, c *call) reply {
 
 // isoForms are the forms of a time that callers may write; without a zone it
 // is the server's own.
-var isoForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02"}
+var isoForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
+	"2006-01-02T15:04", "2006-01-02"}
 
 func parseISO(text string) (t time.Time, valid bool) {
 	for _, form := range isoForms {

@@ -388,7 +388,7 @@ func TestUsers(t *testing.T) {
 		w.refuse(404, "Not found", "DELETE", "users/"+id, "")
 		w.refuse(404, "Not found", "GET", "users/"+id, "")
 	}
-	w.refuse(400, "Unsupported method", "DELETE", "users", "")
+	w.refuse(404, "Not found", "DELETE", "users", "")
 	// It is the same connection in a session.
 	uid = by[""]["uid"].(string)
 	fresh.command("ident", nil, "fresh")

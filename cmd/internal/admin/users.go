@@ -24,10 +24,10 @@ type userReply struct {
 func (s *Server) users(ctx context.Context, c *call) reply {
 	uid := c.next()
 	switch {
-	case len(c.path) > 0:
-		return notFound()
-	case c.method != http.MethodGet && (c.method != http.MethodDelete || uid == ""):
+	case c.method != http.MethodGet && c.method != http.MethodDelete:
 		return badMethod()
+	case len(c.path) > 0, c.method == http.MethodDelete && uid == "":
+		return notFound()
 	case uid == "":
 		list := s.everybody(ctx)
 		if c.params.looseInt("v", 0, 0) >= 2 {

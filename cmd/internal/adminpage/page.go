@@ -80,6 +80,12 @@ func New() *Page {
 	return p
 }
 
+// Has reports whether one of the page's files is at path.
+func (p *Page) Has(path string) bool {
+	_, ok := p.files[path]
+	return ok
+}
+
 // ServeHTTP answers for the page's files, 404 for everything else.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
