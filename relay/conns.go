@@ -37,7 +37,8 @@ func connKind(p *entry.Person, framing entry.Framing) ConnKind {
 }
 
 // conns are the members' connections by id, from their attachment until they
-// are closed: also of those that are about to be disconnected. Any goroutine.
+// are closed, or have taken the last that they are sent: also of those that are
+// about to be disconnected. Any goroutine.
 type conns struct {
 	mu    sync.Mutex // protects what follows; held for look-ups and copies only
 	links map[uint64]*link

@@ -61,6 +61,9 @@ func (k *link) bye(b *buffer) {
 func (k *link) finish() {
 	if k.ending && !k.shut {
 		k.shut = true
+		// Nothing is left to be sent, so it is gone for everybody who asks,
+		// even if the peer takes its time to hang up (wire.md §12.2).
+		k.loop.srv.conns.remove(k)
 		if k.pipe != nil {
 			// The socket has taken everything, so it takes an alert too; if
 			// not, the peer sees the end without one.

@@ -16,7 +16,7 @@ type ConnState uint8
 
 const (
 	InSession ConnState = iota
-	Leaving             // was told to go and has not hung up yet
+	Leaving             // was told to go, but has not taken everything yet
 	Quiet               // its session was terminated quietly, it has not noticed
 )
 
@@ -213,7 +213,7 @@ func (s *Server) KickConn(ctx context.Context, conn uint64, message string) (for
 }
 
 // Everybody returns all members of all sessions, and those whose connections
-// are not closed yet although they are in none any more. Sessions that do not
+// are not done with yet although they are in none any more. Sessions that do not
 // answer before ctx ends are left out.
 func (s *Server) Everybody(ctx context.Context) []Member {
 	var mu sync.Mutex

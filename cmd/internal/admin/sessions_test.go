@@ -352,12 +352,32 @@ func TestMembers(t *testing.T) {
 	w.equal("past", all["bob"], object{"id": float64(b.id), "name": "bob", "ip": "127.0.0.1", "s": strings.Repeat("62", 16), "online": false})
 	_, has := all["alice"]["session"]
 	w.equal("present", []any{all["alice"]["online"], all["alice"]["holdLocked"], all["alice"]["resetFlags"], has}, []any{true, false, []any{}, false})
-	// 37: b has been told to go and does not hang up.
-	uid := u["uid"].(string)
-	w.equal("leaving", users(w.call(200, "GET", "users", "").v)["bob"]["state"], "graceful_disconnect")
-	w.equal("37: second kick", w.ok("DELETE", "users/"+uid, ""), object{"status": "ok", "force": true})
-	w.await("cut off", b.gone)
+	// b has taken everything: it is gone, although it does not hang up.
+	w.await("gone", func() bool { return len(w.call(200, "GET", "users", "").v.([]any)) == 1 })
+	w.equal("count", w.ok("GET", "status", "")["users"], 1.0)
+	w.refuse(404, "Not found", "DELETE", "users/"+u["uid"].(string), "")
+}
+
+// checklist 37: who is told to go is there until everything is sent, and a
+// second kick cuts it off.
+func TestSecondKick(t *testing.T) {
+	w := newWorld(t, setup{})
+	a := w.host("alice", "")
+	b := w.join("bob", a.session, nil)
+	uid := w.ok("GET", fmt.Sprintf("sessions/%s/%d", a.session, b.id), "")["uid"].(string)
+	b.mu.Lock() // it does not read on
+	for range 300 {
+		a.send(200, make([]byte, 60000))
+	}
+	w.await("history", func() bool { return w.ok("GET", "sessions/"+a.session, "")["size"].(float64) > 300*60000 })
+	w.equal("kick", w.ok("DELETE", "users/"+uid, ""), object{"status": "ok", "force": false})
+	left := users(w.call(200, "GET", "users", "").v)["bob"]
+	_, has := left["session"]
+	w.equal("leaving", []any{left["state"], has, w.ok("GET", "status", "")["users"]}, []any{"graceful_disconnect", false, 2.0})
+	w.equal("second kick", w.ok("DELETE", "users/"+uid, ""), object{"status": "ok", "force": true})
 	w.await("gone", func() bool { return w.request("DELETE", "/api/users/"+uid, "").status == 404 })
+	b.mu.Unlock()
+	w.await("cut off", b.gone)
 }
 
 // checklist 38 and 39.
