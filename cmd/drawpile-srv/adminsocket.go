@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"syscall"
 
 	"drawrelay/store"
 	"drawrelay/store/serverlog"
@@ -35,6 +36,9 @@ func listenUnix(path string) (net.Listener, error) {
 	restore := private()
 	l, err := new(net.ListenConfig).Listen(context.Background(), "unix", path)
 	restore()
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, fmt.Errorf("--web-admin-socket %s: %w; the path may be too long, the limit is about 100 bytes", path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--web-admin-socket: %w; its folder must exist, and the account of the server must be allowed to write there", err)
 	}

@@ -107,7 +107,8 @@ func TestSocketInTheWay(t *testing.T) {
 	for path, want := range map[string]string{
 		left: "another server answers there",
 		file: "there is something else with that name",
-		filepath.Join(folder, "none", "admin.sock"): "its folder must exist",
+		filepath.Join(folder, "none", "admin.sock"):     "its folder must exist",
+		filepath.Join(folder, strings.Repeat("x", 120)): "the path may be too long",
 	} {
 		status, _, errs := runOnce(t, "--port", strconv.Itoa(freePort(t)), "--listen", "127.0.0.1", "--web-admin-socket", path)
 		if status != exitFailed || !strings.Contains(errs, want) {

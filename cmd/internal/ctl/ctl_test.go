@@ -125,7 +125,7 @@ func TestErrors(t *testing.T) {
 		{"kick doodles", "write: drawpile-srv ctl kick SESSION USER"},
 		{"kick nowhere bob", `there is no session "nowhere"`},
 		{"kick doodles gone", `nobody in`},
-		{"kick doodles 7", `"7" means several members`},
+		{"kick doodles 7", `"7" means several members; write the number with # in front`},
 		{"kick doodles alice", "alice was not disconnected: This section is locked"},
 		{"message doodles", "write a text"},
 		{"terminate", "write: drawpile-srv ctl terminate"},

@@ -128,7 +128,7 @@ func (s *session) member(who string) (*user, error) {
 	case 0:
 		return nil, fmt.Errorf("nobody in %q is called %q or has that number; drawpile-srv ctl sessions %s lists the members", s.name(), who, s.ID)
 	}
-	return nil, fmt.Errorf("%q means several members; use the number", who)
+	return nil, fmt.Errorf("%q means several members; write the number with # in front", who)
 }
 
 func status(c *client, out *output, _ *choices, _ []string) error {

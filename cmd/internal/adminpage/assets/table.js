@@ -67,6 +67,7 @@ export function table({ caption, columns, key, empty, search, sortBy = -1, desce
     scroller.hidden = items.length === 0;
 
     const wanted = new Set();
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
     let at = body.firstChild;
     for (const item of list) {
       const k = key(item);
@@ -85,6 +86,8 @@ export function table({ caption, columns, key, empty, search, sortBy = -1, desce
       row.element.remove();
       rows.delete(k);
     }
+    // A row that has changed its place has lost the focus on the way.
+    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
   }
 
   function makeRow(item) {

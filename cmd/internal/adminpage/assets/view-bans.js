@@ -58,7 +58,7 @@ export async function open(root, context, parameter) {
       caption: `Bans: ${title}`, key: (b) => b.id, empty: 'There are none.', search,
       columns: [
         ...columns,
-        { label: 'Until', sort: (b) => b.expires, cell: (b) => [banTime(b.expires), expired(b) ? badge('over') : null] },
+        { label: 'Until', sort: (b) => b.expires, cell: (b) => [banTime(b.expires), expired(b) ? [' ', badge('over')] : null].flat() },
         { label: 'Note', class: 'wide', cell: (b) => b.comment },
         { label: 'Since', class: 'wide', sort: (b) => b.added, cell: (b) => (b.added ? time(`${b.added.replace(' ', 'T')}Z`) : '–') },
         {

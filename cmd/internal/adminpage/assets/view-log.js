@@ -65,7 +65,8 @@ export async function open(root, context, session) {
       h('td', {}, badge(e.level, tones[e.level])),
       h('td', { class: 'wide' }, e.topic),
       h('td', { class: 'wide' }, e.user ? h('code', {}, e.user) : ''),
-      h('td', {}, e.message, e.session ? [' ', h('a', { class: 'id', href: `#/sessions/${encodeURIComponent(e.session)}` }, e.session)] : null))));
+      // Where there is no room for columns, who it was stands before what.
+      h('td', {}, h('span', { class: 'narrow' }, `${e.topic} `, e.user ? [h('code', {}, e.user), ' '] : null), e.message, e.session ? [' ', h('a', { class: 'id', href: `#/sessions/${encodeURIComponent(e.session)}` }, e.session)] : null))));
   }
   await context.every(refreshTime, () => (page === 0 ? refresh() : Promise.resolve()));
 }

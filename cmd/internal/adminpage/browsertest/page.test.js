@@ -505,6 +505,30 @@ test('certificates', async () => {
   }
 });
 
+test('long titles, and rows that change their place', async () => {
+  const long = await world.member('W'.repeat(22)).host('W'.repeat(100), 'long');
+  const ban = await world.api('banlist/', 'POST', { ip: '2001:db8:ffff:ffff:ffff:ffff:ffff:fff0', subnet: 124, expires: '2999-12-31 23:59:59', comment: 'x'.repeat(200) });
+  for (const width of [1280, 390]) {
+    const page = await world.open('sessions', { width });
+    for (const view of ['sessions', `sessions/${long.session}`, 'users', 'bans', 'log']) {
+      await page.goto(`${world.base}#/${view}`);
+      await page.locator('#main tbody tr').first().waitFor({ state: 'attached' });
+      await world.check(page, `long-${width}-${view.slice(0, 12).replace('/', '-')}`);
+    }
+    await world.close(page);
+  }
+  const page = await world.open('sessions');
+  const rows = page.locator('#main tbody tr');
+  await button(page, 'Title').click();
+  await button(rows.filter({ hasText: 'WWW' }), 'Message').focus();
+  await world.api(`sessions/${long.session}`, 'PUT', { title: 'AAA' });
+  await rows.first().filter({ hasText: 'AAA' }).waitFor();
+  assert.equal(await button(rows.first(), 'Message').evaluate((e) => e === document.activeElement), true, 'the focus stays');
+  await world.close(page);
+  await world.api(`sessions/${long.session}`, 'DELETE');
+  await world.api(`banlist/${ban.id}`, 'DELETE');
+});
+
 test('graphical mode', async () => {
   const other = await World.desktop();
   try {
