@@ -125,7 +125,7 @@ func (s *session) enter(st *seat, host bool, old *seat, attach func(*seat)) {
 		s.frameBuf = appendJoin(s.frameBuf[:0], st)
 		s.add(s.frameBuf)
 		if p.AuthID != "" {
-			s.hist.SetAuthName(p.AuthID, p.Name)
+			s.hist.SetAuthName(p.AuthID, p.Name) // without room it is missing in the list of accounts
 		}
 	}
 	s.restoreRoles(st)

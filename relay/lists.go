@@ -130,7 +130,7 @@ func (s *session) authList(st *seat, c frame.Command) error {
 		return errors.New("Insane argument")
 	}
 	by := cause{by: st.person.Name}
-	touched := false
+	touched, full := false, false
 	for _, v := range list {
 		item, _ := v.(map[string]any)
 		id := frame.Str(item["a"])
@@ -140,41 +140,48 @@ func (s *session) authList(st *seat, c frame.Command) error {
 		member := s.findAuth(id)
 		if on, ok := item["o"].(bool); ok && id != st.person.AuthID {
 			touched = true
-			s.authOp(member, id, on, by)
+			full = !s.authOp(member, id, on, by) || full
 		}
 		if on, ok := item["t"].(bool); ok {
 			touched = true
-			s.authTrust(member, id, on, by)
+			full = !s.authTrust(member, id, on, by) || full
 		}
 		if name := frame.Str(item["u"]); name != "" && s.findAuth(id) == nil {
 			touched = true
-			s.hist.SetAuthName(id, name)
+			full = !s.hist.SetAuthName(id, name) || full
 		}
 	}
 	if touched {
 		s.sendAuths()
 	}
+	if full {
+		return errors.New("This session remembers too many accounts")
+	}
 	return nil
 }
 
-func (s *session) authOp(member *seat, id string, on bool, by cause) {
+// authOp reports false if the session cannot remember it.
+func (s *session) authOp(member *seat, id string, on bool, by cause) bool {
 	switch {
 	case member == nil:
-		s.hist.SetAuthOp(id, on)
+		return s.hist.SetAuthOp(id, on)
 	case on && !member.operator():
 		s.grantOp(member, by)
 	case !on && member.op:
 		s.revokeOp(member, by)
 	}
+	return true
 }
 
-func (s *session) authTrust(member *seat, id string, on bool, by cause) {
+// authTrust reports false if the session cannot remember it.
+func (s *session) authTrust(member *seat, id string, on bool, by cause) bool {
 	switch {
 	case member == nil:
-		s.hist.SetAuthTrusted(id, on)
+		return s.hist.SetAuthTrusted(id, on)
 	case on && !member.trusted:
 		s.grantTrust(member, by)
 	case !on && member.trusted:
 		s.revokeTrust(member, by)
 	}
+	return true
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"drawrelay/frame"
@@ -258,5 +259,19 @@ func TestRulesAccountRoles(t *testing.T) {
 	}
 	if a := got["internal:ann"]; a.mod || !a.op || !a.online {
 		t.Errorf("operator: %+v", a)
+	}
+}
+
+// An operator who has the session remember more accounts than it can is told.
+func TestRulesAuthListFull(t *testing.T) {
+	w := open(t)
+	id := func(i int) string { return fmt.Sprintf("%s%03d", strings.Repeat("x", 60000), i) }
+	for i := range 10 {
+		from := mark(w.host)
+		w.cmd(w.host, "auth-list", []any{[]any{map[string]any{"a": id(i), "t": true}}}, nil)
+		errs := ofKind(since(w.host, from), "error")
+		if known := w.s.hist.IsAuthTrusted(id(i)); known != (len(errs) == 0) || known != (i < 4) {
+			t.Errorf("account %d remembered: %v, errors %v", i, known, errs)
+		}
 	}
 }

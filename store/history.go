@@ -66,9 +66,10 @@ type History struct {
 	archive       ArchiveMode
 	flags         Flags
 	catchupKey    int
-	authOps       map[string]struct{}
-	authTrusted   map[string]struct{}
+	authOps       accountSet
+	authTrusted   accountSet
 	authNames     map[string]string
+	nameBytes     int // of authNames, ids included
 	announcements []string
 	unterminated  bool // the journal's last line lacks its line break
 
@@ -91,8 +92,6 @@ func newHistory(s *Store, id string, now time.Time) *History {
 		journalFile: id + journalSuffix,
 		maxUsers:    maxUsers,
 		catchupKey:  firstCatchupKey,
-		authOps:     make(map[string]struct{}),
-		authTrusted: make(map[string]struct{}),
 		authNames:   make(map[string]string),
 	}
 	h.Invites = &InviteList{now: s.o.Now, random: s.random(), journal: h.journal}

@@ -10,12 +10,17 @@ const (
 	maxUser = 254
 )
 
+// maxRemembered bounds the names whose ids are remembered. Beyond it those are
+// forgotten whose id somebody else has had since: sessions live for years.
+const maxRemembered = 10000
+
 // IDQueue hands out user ids so that they are used again as late as possible,
 // and remembers which id a name had.
 // Ownership: the session's owner loop.
 type IDQueue struct {
-	order []uint8          // least recently used first
-	names map[string]uint8 // exact name to the id it had last
+	order   []uint8             // least recently used first
+	names   map[string]uint8    // exact name to the id it had last
+	holders [maxUser + 1]string // by id, the name that had it last
 }
 
 // NewIDQueue returns the queue of a fresh session: all ids in ascending order.
@@ -66,7 +71,18 @@ func (q *IDQueue) Last(name string) uint8 { return q.names[name] }
 
 // remember maps name to id and moves id to the end.
 func (q *IDQueue) remember(id uint8, name string) {
+	if len(q.names) >= maxRemembered {
+		clear(q.names)
+		for id, name := range q.holders {
+			if name != "" {
+				q.names[name] = uint8(id)
+			}
+		}
+	}
 	q.names[name] = id
+	if validUser(int(id)) {
+		q.holders[id] = name
+	}
 	q.Release(id)
 }
 

@@ -1,6 +1,9 @@
 package store
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func nobody(uint8) bool { return false }
 
@@ -66,5 +69,24 @@ func TestNextFor(t *testing.T) {
 	q.Release(255)
 	if len(q.order) != maxUser {
 		t.Errorf("the queue has %d ids", len(q.order))
+	}
+}
+
+// TestNamesAreBounded: of very many names those are forgotten that could not
+// have their id back for themselves anyway.
+func TestNamesAreBounded(t *testing.T) {
+	q := NewIDQueue()
+	q.remember(200, "regular")
+	for i := range 3 * maxRemembered {
+		q.remember(uint8(1+i%100), fmt.Sprint("passer-by ", i))
+		if len(q.names) > maxRemembered {
+			t.Fatalf("%d names after %d joins", len(q.names), i+1)
+		}
+	}
+	last := 3*maxRemembered - 1
+	for name, want := range map[string]uint8{"regular": 200, fmt.Sprint("passer-by ", last): uint8(1 + last%100), "passer-by 0": 0} {
+		if got := q.Last(name); got != want {
+			t.Errorf("%s had id %d, want %d", name, got, want)
+		}
 	}
 }

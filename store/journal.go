@@ -112,9 +112,9 @@ func (h *History) readLine(j *journalText, line string, now time.Time) {
 			j.warn("unknown flags %q are ignored", unknown)
 		}
 	case "OP", "DEOP":
-		setMember(h.authOps, raw, keyword == "OP")
+		h.authOps.set(raw, keyword == "OP")
 	case "TRUST", "UNTRUST":
-		setMember(h.authTrusted, raw, keyword == "TRUST")
+		h.authTrusted.set(raw, keyword == "TRUST")
 	case "ANNOUNCE":
 		h.addAnnouncement(raw)
 	case "UNANNOUNCE":
@@ -123,7 +123,7 @@ func (h *History) readLine(j *journalText, line string, now time.Time) {
 		h.readUser(j, params)
 	case "AUTHNAME":
 		if f, ok := j.fields(keyword, params, 2, 2); ok && f[0] != "" && f[1] != "" {
-			h.authNames[decode(f[0])] = decode(f[1])
+			h.setAuthName(decode(f[0]), decode(f[1]))
 		}
 	case "BAN":
 		h.readBan(j, params)

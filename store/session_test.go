@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
@@ -391,4 +392,42 @@ func TestReloadedSettings(t *testing.T) {
 	if p, o := again.PasswordHash(), again.OpwordHash(); p != "plain; secret " || o != "plain; word  " {
 		t.Errorf("passwords %q, %q", p, o)
 	}
+}
+
+// TestAccountsAreBounded: a session remembers only so much about accounts, also
+// after a restart; what is forgotten makes room.
+func TestAccountsAreBounded(t *testing.T) {
+	fsys := storetest.New(1)
+	s := open(t, fsys, newClock())
+	h := created(t, s)
+	long := strings.Repeat("x", 1000)
+	count := func(set func(id string) bool) (n int) {
+		for set(fmt.Sprintf("%s%04d", long, n)) {
+			if n++; n > 1000 {
+				t.Fatal("there is no bound")
+			}
+		}
+		return n
+	}
+	ops := count(func(id string) bool { return h.SetAuthOp(id, true) })
+	trusted := count(func(id string) bool { return h.SetAuthTrusted(id, true) })
+	names := count(func(id string) bool { return h.SetAuthName(id, long) })
+	if ops != 261 || trusted != ops || names != 130 {
+		t.Errorf("%d operators, %d trusted and %d names are remembered", ops, trusted, names)
+	}
+	if !h.SetAuthName(fmt.Sprintf("%s%04d", long, 0), "short") || !h.SetAuthName("last", "name") {
+		t.Error("a shorter name makes no room")
+	}
+	for range 2 {
+		if !h.SetAuthOp(long+"0000", false) || !h.SetAuthOp(long+"new!", true) || h.SetAuthOp(long+"more", true) || !h.SetAuthOp(long+"new!", false) {
+			t.Error("an operator who is forgotten does not make room for one")
+		}
+		must(t, s.Close())
+		s = open(t, fsys, newClock())
+		h = loadOne(t, s)
+		if !h.SetAuthOp(long+"0000", true) {
+			t.Error("less room after a restart")
+		}
+	}
+	must(t, s.Close())
 }
