@@ -94,7 +94,8 @@ func (c *conn) checkPassword(stored, pass, account string, even bool) (ok bool, 
 		}
 		return c.server.hashes.check(ctx, stored, pass, even, suspect)
 	})
-	if ended == nil && err == nil && !ok {
+	// Hanging up before the answer counts too: it has cost a hash all the same.
+	if ended != nil || err == nil && !ok {
 		c.server.attempts.failed(keys, time.Now())
 	}
 	return ok, err, ended

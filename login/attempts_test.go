@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"drawrelay/frame"
+	"drawrelay/store/settings"
 )
 
 func TestAttemptDelay(t *testing.T) {
@@ -77,6 +78,32 @@ func TestGuessingSlowsDown(t *testing.T) {
 		c.want(c.reply(), object{"state": "identOk"})
 		if d := time.Since(begin); d <= 0 || d > maxAttemptDelay {
 			t.Errorf("the right password waited %v", d)
+		}
+	})
+}
+
+// Whoever hangs up before the answer has used a thread all the same.
+func TestGuessingAndHangingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := prepare(t, func(_ *settings.Settings, cfg *Config) {
+			cfg.Users = newUsers(Account{Name: "carol", PasswordHash: "plain;right"})
+			cfg.CheckPassword = func(_, pass string) bool {
+				time.Sleep(100 * time.Millisecond)
+				return pass == "right"
+			}
+		})
+		defer b.stop()
+		for range freeAttempts + 1 {
+			c := b.pipe()
+			c.cmd("ident", []any{"carol", "wrong"}, nil)
+			c.ping() // it is being looked at
+			c.conn.Close()
+			synctest.Wait()
+		}
+		d, suspect := b.attempts.delay([]string{"account carol"}, time.Now())
+		time.Sleep(time.Minute) // for the thread to end its work
+		if d == 0 || !suspect {
+			t.Errorf("%d guesses that nobody waited for cost %v", freeAttempts+1, d)
 		}
 	})
 }
