@@ -87,10 +87,10 @@ func TestGuessingAndHangingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := prepare(t, func(_ *settings.Settings, cfg *Config) {
 			cfg.Users = newUsers(Account{Name: "carol", PasswordHash: "plain;right"})
-			cfg.CheckPassword = func(_, pass string) bool {
+			cfg.Passwords = checker(func(_, pass string) bool {
 				time.Sleep(100 * time.Millisecond)
 				return pass == "right"
-			}
+			})
 		})
 		defer b.stop()
 		for range freeAttempts + 1 {

@@ -3,18 +3,16 @@ package login
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
 
 	"drawrelay/store/password"
 )
 
-// hashPool computes password hashes on a fixed number of locked OS threads of
-// low priority, so that a flood of logins cannot slow down drawing
-// (relay-design.md §9). Work that finds all threads busy waits for its turn:
-// first what nobody suspects, then passwords from where, or for accounts for
-// which, wrong ones have come lately, both in order. So a flood of guesses
-// keeps only those waiting whose own account is guessed at.
+// hashPool lets a fixed number of password hashes be computed at a time. Work
+// that finds all of it in use waits for its turn: first what nobody suspects,
+// then passwords from where, or for accounts for which, wrong ones have come
+// lately, both in order. So a flood of guesses keeps only those waiting whose
+// own account is guessed at.
 type hashPool struct {
 	size     int
 	start    sync.Once
@@ -22,17 +20,17 @@ type hashPool struct {
 	suspects chan func()
 	quit     chan struct{}
 	end      sync.Once
-	compare  func(stored, pass string) bool
+	hasher   password.Hasher
 }
 
 var errHashClosed = errors.New("hash password: the server stops")
 
-// newHashPool returns a pool; its threads start with the first work.
-func newHashPool(size int, compare func(stored, pass string) bool) *hashPool {
-	return &hashPool{size: size, jobs: make(chan func()), suspects: make(chan func()), quit: make(chan struct{}), compare: compare}
+// newHashPool returns a pool; its goroutines start with the first work.
+func newHashPool(size int, hasher password.Hasher) *hashPool {
+	return &hashPool{size: size, jobs: make(chan func()), suspects: make(chan func()), quit: make(chan struct{}), hasher: hasher}
 }
 
-// close ends the threads. Work in progress is finished, waiting work fails.
+// close ends the goroutines. Work in progress is finished, waiting work fails.
 func (p *hashPool) close() {
 	p.start.Do(func() {}) // none will start
 	p.end.Do(func() { close(p.quit) })
@@ -48,18 +46,20 @@ func (p *hashPool) check(ctx context.Context, stored, pass string, even, suspect
 	}
 	return pooled(ctx, p, queue, func() (bool, error) {
 		if even && password.Cheap(stored) {
-			p.compare(password.Decoy, pass)
+			if _, err := p.hasher.Check(password.Decoy, pass); err != nil {
+				return false, err
+			}
 		}
-		return p.compare(stored, pass), nil
+		return p.hasher.Check(stored, pass)
 	})
 }
 
 // hash makes a new hash of pass.
 func (p *hashPool) hash(ctx context.Context, pass string) (string, error) {
-	return pooled(ctx, p, p.jobs, func() (string, error) { return password.Hash(pass) })
+	return pooled(ctx, p, p.jobs, func() (string, error) { return p.hasher.Hash(pass) })
 }
 
-// pooled runs f on one of the pool's threads, which take it from queue. It
+// pooled runs f on one of the pool's goroutines, which take it from queue. It
 // returns early when ctx ends.
 func pooled[T any](ctx context.Context, p *hashPool, queue chan<- func(), f func() (T, error)) (v T, err error) {
 	p.start.Do(func() {
@@ -94,11 +94,7 @@ func pooled[T any](ctx context.Context, p *hashPool, queue chan<- func(), f func
 	}
 }
 
-// work is one thread. It stays locked to its goroutine and ends with it, so
-// its priority never leaks to other goroutines.
 func (p *hashPool) work() {
-	runtime.LockOSThread()
-	lowerPriority()
 	for {
 		select {
 		case job := <-p.jobs:

@@ -12,10 +12,17 @@ import (
 	"drawrelay/store/settings"
 )
 
-// The pool runs as many hashes as it has threads, gives up with the context,
+// checker is a password.Hasher that only checks.
+type checker func(stored, pass string) bool
+
+func (c checker) Check(stored, pass string) (bool, error) { return c(stored, pass), nil }
+
+func (checker) Hash(string) (string, error) { panic("not expected") }
+
+// The pool computes as many hashes at once as it may, gives up with the context,
 // and ends.
 func TestHashPool(t *testing.T) {
-	p := newHashPool(2, password.Check)
+	p := newHashPool(2, password.Here{})
 	ctx := context.Background()
 	var mu sync.Mutex
 	running, most := 0, 0
@@ -78,14 +85,14 @@ func TestEvenDelay(t *testing.T) {
 		})
 		var mu sync.Mutex
 		costly := 0
-		b.hashes.compare = func(stored, _ string) bool {
+		b.hashes.hasher = checker(func(stored, _ string) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			if !password.Cheap(stored) {
 				costly++
 			}
 			return stored == password.Decoy // which must let nobody in
-		}
+		})
 		for _, name := range []string{"sodium", "plain", "sha", "none", "broken", "unknown"} {
 			if guests && name == "unknown" {
 				continue // logs in as a guest
@@ -110,7 +117,7 @@ func TestEvenDelay(t *testing.T) {
 // Guessing one unknown name slows down like guessing at an account.
 func TestUnknownNamesSlowDown(t *testing.T) {
 	b := start(t, func(s *settings.Settings, c *Config) { s.AllowGuests = false })
-	b.hashes.compare = func(string, string) bool { return false }
+	b.hashes.hasher = checker(func(string, string) bool { return false })
 	c := b.dial()
 	c.cmd("ident", []any{"nobody", "wrong"}, nil)
 	c.want(c.reply(), object{"code": "badPassword"})
@@ -127,12 +134,12 @@ func TestSuspectsWait(t *testing.T) {
 }
 
 func suspectsWait(t *testing.T) {
-	p := newHashPool(1, password.Check)
+	p := newHashPool(1, password.Here{})
 	defer p.close()
 	gate, begun := make(chan struct{}), make(chan struct{}, 1)
 	var mu sync.Mutex
 	var order []string
-	p.compare = func(stored, pass string) bool {
+	p.hasher = checker(func(stored, pass string) bool {
 		if stored == "block" {
 			begun <- struct{}{}
 			<-gate
@@ -141,7 +148,7 @@ func suspectsWait(t *testing.T) {
 		defer mu.Unlock()
 		order = append(order, pass)
 		return false
-	}
+	})
 	var done sync.WaitGroup
 	ask := func(stored, pass string, suspect bool) {
 		done.Go(func() { _, _ = p.check(context.Background(), stored, pass, false, suspect) })

@@ -137,7 +137,7 @@ func (l limits) forAddress(a netip.Addr) int {
 	return l.perAddress
 }
 
-// HashWorkers is the number of threads that compute password hashes: half the
+// HashWorkers is how many password hashes may be computed at a time: half the
 // cores, at least one. Start-up adds it to GOMAXPROCS (relay-design.md §9).
 func HashWorkers() int { return max(1, runtime.NumCPU()/2) }
 

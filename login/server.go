@@ -57,9 +57,8 @@ type Config struct {
 	// Templates are session templates, nil = none.
 	Templates Templates
 
-	// CheckPassword compares a password with a stored hash, on a thread of low
-	// priority; nil = password.Check.
-	CheckPassword func(stored, pass string) bool
+	// Passwords checks and makes password hashes, nil = password.Here.
+	Passwords password.Hasher
 
 	Now  func() time.Time // clock for what clients and logs see, nil = time.Now
 	Rand io.Reader        // secrets and chance, nil = crypto/rand
@@ -100,8 +99,8 @@ func New(cfg Config) *Server {
 	if cfg.TrustedProxy == nil {
 		cfg.TrustedProxy = func(peer netip.Addr) bool { return !peer.IsValid() || peer.IsLoopback() }
 	}
-	if cfg.CheckPassword == nil {
-		cfg.CheckPassword = password.Check
+	if cfg.Passwords == nil {
+		cfg.Passwords = password.Here{}
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
@@ -109,7 +108,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg:       cfg,
 		limits:    defaultLimits(),
-		hashes:    newHashPool(HashWorkers(), cfg.CheckPassword),
+		hashes:    newHashPool(HashWorkers(), cfg.Passwords),
 		pace:      newPace(),
 		slots:     make(chan struct{}, handshakeSlots()),
 		upgrades:  make(chan struct{}, upgradesAtOnce),

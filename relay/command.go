@@ -7,6 +7,7 @@ import (
 	"drawrelay/frame"
 	"drawrelay/store"
 	"drawrelay/store/entry"
+	"drawrelay/store/serverlog"
 )
 
 // permission is who may give a command (commands.md §2.2).
@@ -128,10 +129,14 @@ func (s *session) gainOp(st *seat, c frame.Command) error {
 			done()
 			return
 		}
-		right := false
-		s.offload(func() { right = s.check(stored, word) }, func() {
+		var right bool
+		var err error
+		s.offload(func() { right, err = s.passwords.Check(stored, word) }, func() {
 			switch {
 			case st.gone:
+			case err != nil:
+				s.record(serverlog.Error, serverlog.Status, st, "Cannot check operator password: "+err.Error())
+				s.commandError(st, c.Name, "The password could not be checked, try again")
 			case right:
 				s.grantOp(st, cause{by: "password", lists: true})
 			default:

@@ -164,7 +164,7 @@ func TestRulesSlowCommands(t *testing.T) {
 
 func TestRulesSlowCommandFails(t *testing.T) {
 	w := open(t)
-	w.s.hash = func(string) (string, error) { return "", fmt.Errorf("no randomness") }
+	w.s.passwords = fakeHasher{fmt.Errorf("no randomness")}
 	w.conf(w.host, map[string]any{"password": "old"})
 	w.conf(w.host, map[string]any{"opword": "old", "title": "T"})
 	equal(t, "unchanged", []string{w.s.hist.PasswordHash(), w.s.hist.OpwordHash(), w.s.hist.Title()}, []string{"", "", "T"})

@@ -229,3 +229,15 @@ func (o *fakeOutlet) replace(image [][]byte, n int, from int64, done func(error)
 
 func (o *fakeOutlet) publish()        { o.published++ }
 func (o *fakeOutlet) end(remove bool) { o.ended = append(o.ended, remove) }
+
+// fakeHasher marks passwords instead of hashing them, or fails.
+type fakeHasher struct{ err error }
+
+func (f fakeHasher) Check(stored, pass string) (bool, error) { return stored == "hash:"+pass, f.err }
+
+func (f fakeHasher) Hash(pass string) (string, error) {
+	if pass == "" {
+		return "", nil
+	}
+	return "hash:" + pass, f.err
+}

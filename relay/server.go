@@ -21,6 +21,7 @@ import (
 	"drawrelay/store"
 	"drawrelay/store/entry"
 	"drawrelay/store/namefilter"
+	"drawrelay/store/password"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -49,9 +50,8 @@ type Config struct {
 	Log      *serverlog.Log
 	// CryptKey encrypts exported ban lists, 32 bytes; nil: not configured.
 	CryptKey []byte
-	// Hash makes the hashes of session passwords, off the loops; nil:
-	// password.Hash.
-	Hash func(password string) (string, error)
+	// Passwords checks and makes password hashes; nil: password.Here.
+	Passwords password.Hasher
 	// Recorder records all sessions; nil: none is recorded. It is closed after
 	// Stop.
 	Recorder *store.Recorder
@@ -194,7 +194,8 @@ func (s *Server) open(h *store.History, loaded bool, prepare func(), start func(
 		defer r.rescue()
 		env := sessionEnv{
 			hist: h, settings: s.settings, log: s.log, out: r, now: l.time,
-			cryptKey: s.config.CryptKey, hash: s.config.Hash, listings: s.config.Listings, names: &s.names,
+			cryptKey: s.config.CryptKey, listings: s.config.Listings, names: &s.names,
+			passwords: s.config.Passwords,
 		}
 		if s.config.Reporter != nil {
 			env.report = r.report

@@ -60,10 +60,8 @@ type sessionEnv struct {
 	// configured. report calls done on the owner loop.
 	listings Listings
 	report   func(r Report, done func(error))
-	// hash and check are those of package password if nil. They are called
-	// off the loop.
-	hash  func(password string) (string, error)
-	check func(stored, password string) bool
+	// passwords is password.Here if nil. It is called off the loop.
+	passwords password.Hasher
 	// names is shared by all sessions, one of its own if nil.
 	names *namefilter.Filter
 }
@@ -116,11 +114,8 @@ type session struct {
 
 // newSession returns a session over a history; start must follow.
 func newSession(env sessionEnv) *session {
-	if env.hash == nil {
-		env.hash = password.Hash
-	}
-	if env.check == nil {
-		env.check = password.Check
+	if env.passwords == nil {
+		env.passwords = password.Here{}
 	}
 	if env.names == nil {
 		env.names = new(namefilter.Filter)

@@ -66,8 +66,7 @@ func newWorld(t testing.TB, options ...option) *world {
 	w.out = &fakeOutlet{t: t, hist: hist}
 	w.s = newSession(sessionEnv{
 		hist: hist, settings: w.set, log: w.log, out: w.out, now: now, cryptKey: c.cryptKey,
-		hash:  func(p string) (string, error) { return "hash:" + p, nil },
-		check: func(stored, p string) bool { return stored == "hash:"+p },
+		passwords: fakeHasher{},
 	})
 	w.out.s = w.s
 	w.s.start(c.loaded)

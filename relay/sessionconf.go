@@ -57,8 +57,8 @@ func (s *session) queueConf(options map[string]any, st *seat, then func()) {
 			return
 		}
 		s.offload(func() {
-			hashes.opword, hashes.opwordErr = s.hashText(opword)
-			hashes.password, hashes.passwordErr = s.hashText(password)
+			hashes.opword, hashes.opwordErr = s.passwords.Hash(opword)
+			hashes.password, hashes.passwordErr = s.passwords.Hash(password)
 			if check != nil {
 				forbidden = check()
 			}
@@ -70,13 +70,6 @@ func (s *session) queueConf(options map[string]any, st *seat, then func()) {
 type secrets struct {
 	opword, password       string
 	opwordErr, passwordErr error
-}
-
-func (s *session) hashText(password string) (string, error) {
-	if password == "" {
-		return "", nil
-	}
-	return s.hash(password)
 }
 
 // confChange is one request while it is applied.

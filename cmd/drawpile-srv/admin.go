@@ -139,7 +139,7 @@ func (p *process) adminConfig(o *options, now func() time.Time) admin.Config {
 		Relay: p.relay, Login: p.login, Log: p.log, Settings: adminSettings{p.reloader}, Database: p.reloader.db, ExtBans: p.external,
 		Auth: o.admin.auth, Access: o.admin.access, Origin: o.admin.origin,
 		LocalHost: o.localHost, Port: port, ReportURL: o.reportURL != "", ExtAuth: o.authURL != "",
-		Commits: p.store.Committer(), Room: p.store.Room, Folder: o.sessions, Ready: p.works, FlightRecorder: o.flightRecorder,
+		Commits: p.store.Committer(), Room: p.store.Room, Folder: o.sessions, Ready: p.works, Passwords: p.hasher, FlightRecorder: o.flightRecorder,
 		Page: adminPage(), Reload: func() { p.service.reload(p.reloader.checkAll) },
 		AccessLog: p.logRequest, Started: now(), Now: now,
 	}

@@ -28,6 +28,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && subcommands[args[0]] != nil {
 		return subcommands[args[0]](args[1:], stdout, stderr)
 	}
+	if len(args) == 1 && args[0] == hashPasswords {
+		return runHashPasswords(os.Stdin, stdout, stderr)
+	}
 	ignoreSignals() // before anything is written to a standard error that may be closed
 	o, err := parseOptions(args)
 	if isRoot() && (err != nil || o.user == "") {
@@ -62,6 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(reloadSignals) > 0 {
 		signal.Notify(reload, reloadSignals...)
 	}
+	o.hashCommand = hashCommand()
 	p, err := start(o, stderr, time.Now)
 	if err != nil {
 		return o.failGraphical(err, stdout, stderr)

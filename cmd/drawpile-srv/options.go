@@ -90,6 +90,9 @@ var table = []option{
 // options are the checked options of a start.
 type options struct {
 	help, version, generateKey bool
+	// hashCommand starts a process that computes password hashes, empty = the
+	// server computes them itself.
+	hashCommand []string
 
 	port         int
 	listen       netip.Addr // zero = all addresses

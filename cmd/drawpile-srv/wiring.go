@@ -14,6 +14,7 @@ import (
 	"drawrelay/cmd/internal/admin"
 	"drawrelay/cmd/internal/extauth"
 	"drawrelay/cmd/internal/extbans"
+	"drawrelay/cmd/internal/hasher"
 	"drawrelay/login"
 	"drawrelay/relay"
 	"drawrelay/store"
@@ -51,6 +52,7 @@ type process struct {
 	reloader  *reloader
 	profiles  io.Closer // nil = no profiles
 	external  *extbans.Source
+	hasher    *hasher.Hasher
 	sockets   *sockets
 	doors     []*door // one per port that clients come through
 	service   *service
@@ -94,6 +96,7 @@ func start(o *options, stderr io.Writer, now func() time.Time) (_ *process, err 
 
 	p := &process{log: serverlog.New(stderr, o.logFormat, now), stderr: stderr, reloader: reloader, sockets: early, quit: make(chan struct{}), ending: make(chan struct{}, 1)}
 	reloader.log = p.log
+	p.hasher = hasher.New(hasher.Options{Command: o.hashCommand, Processes: login.HashWorkers(), Warn: func(err error) { p.put(serverlog.Warn, err.Error()) }})
 	for _, text := range append(warnings, o.warnings...) {
 		p.put(serverlog.Warn, text)
 	}
@@ -223,6 +226,7 @@ func (p *process) openSessions(o *options, now func() time.Time) (err error) {
 		return fmt.Errorf("load sessions: %w", err)
 	}
 	config := relayConfig(o)
+	config.Passwords = p.hasher
 	config.Store, config.Settings, config.Log, config.Now = p.store, settings, p.log, now
 	p.outside = newOutside(o, p.reloader, &config)
 	if o.record != "" {
@@ -263,7 +267,7 @@ func (p *process) startLogin(o *options, now func() time.Time) {
 		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
 		Users: p.reloader.users(), Bans: allBans{p.reloader.bans(), p.external},
 		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
-		TrustedProxy: o.trusts,
+		TrustedProxy: o.trusts, Passwords: p.hasher,
 	}
 	if p.templates != nil {
 		config.Templates = p.templates
@@ -373,6 +377,7 @@ func (p *process) abandon() {
 }
 
 func (p *process) release() {
+	p.hasher.Close()
 	if p.recorder != nil {
 		p.recorder.Close()
 	}

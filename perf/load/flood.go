@@ -20,14 +20,17 @@ import (
 // loopback address, as fast as it is told to. What the server answers is not
 // read: that is how one machine keeps a server busy.
 //
-// Ownership: everything but Stop belongs to one locked thread of the lowest
-// priority, so that the measurements of a loop beside it go first.
+// Ownership: everything but Stop belongs to one locked thread that runs when
+// nothing else wants to, so that the measurements of a loop beside it go first.
 type Flood struct {
-	to       unix.SockaddrInet4
-	rate     int
-	accounts int
+	to   unix.SockaddrInet4
+	rate int
+	// messages are the attempts to be sent, one per account, made beforehand:
+	// garbage of this thread would hold up the loop that measures.
+	messages [][]byte
 
 	held  []int // open connections, oldest first
+	from  unix.SockaddrInet4
 	tried int
 	bad   int
 
@@ -49,8 +52,6 @@ const (
 	floodHeld = 3000
 	// floodTick is how often attempts are sent that are due.
 	floodTick = time.Millisecond
-	// floodNice is the lowest priority there is.
-	floodNice = 19
 )
 
 // FloodAccount is the name of account number i that is attacked.
@@ -63,7 +64,10 @@ func NewFlood(addr string, rate, accounts int) (*Flood, error) {
 	if err != nil || !to.IP.IsLoopback() {
 		return nil, fmt.Errorf("flood %s: only servers on this machine are attacked (%v)", addr, err)
 	}
-	f := &Flood{rate: rate, accounts: accounts, stop: make(chan struct{}), done: make(chan Flooded, 1)}
+	f := &Flood{rate: rate, stop: make(chan struct{}), done: make(chan Flooded, 1)}
+	for i := range accounts {
+		f.messages = append(f.messages, wrongPassword(FloodAccount(i)))
+	}
 	f.to.Port = to.Port
 	copy(f.to.Addr[:], to.IP.To4())
 	go f.run()
@@ -78,7 +82,7 @@ func (f *Flood) Stop() Flooded {
 
 func (f *Flood) run() {
 	runtime.LockOSThread() // and never unlocked: the priority goes with the thread
-	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), floodNice)
+	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
 	start := time.Now()
 	tick := time.NewTicker(floodTick)
 	defer tick.Stop()
@@ -116,17 +120,16 @@ func (f *Flood) attempt() {
 		f.drop()
 	}
 	// Addresses 127.1.0.0 and up, without a port of the 28,000 for each.
-	from := unix.SockaddrInet4{}
-	binary.BigEndian.PutUint32(from.Addr[:], 127<<24|1<<16|uint32(f.tried)&0xffff)
+	binary.BigEndian.PutUint32(f.from.Addr[:], 127<<24|1<<16|uint32(f.tried)&0xffff)
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	err = unix.Bind(fd, &from)
+	err = unix.Bind(fd, &f.from)
 	if err == nil {
 		if err = unix.Connect(fd, &f.to); err == unix.EINPROGRESS {
 			err = nil // on loopback it is there when the call returns
 		}
 	}
 	if err == nil {
-		_, err = unix.Write(fd, wrongPassword(FloodAccount(f.tried%f.accounts), f.tried))
+		_, err = unix.Write(fd, f.messages[f.tried%len(f.messages)])
 	}
 	if err != nil {
 		f.bad++
@@ -140,9 +143,9 @@ func (f *Flood) drop() {
 	f.held = f.held[1:]
 }
 
-func wrongPassword(name string, n int) []byte {
+func wrongPassword(name string) []byte {
 	body, err := json.Marshal(map[string]any{
-		"cmd": "ident", "args": []string{name, "wrong" + strconv.Itoa(n)}, "kwargs": map[string]string{"intent": "auth"},
+		"cmd": "ident", "args": []string{name, "wrong"}, "kwargs": map[string]string{"intent": "auth"},
 	})
 	if err != nil {
 		panic(err) // nothing in it can fail

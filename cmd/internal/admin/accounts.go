@@ -68,9 +68,9 @@ func (s *Server) addAccount(p params) reply {
 	case !db.ValidName(name):
 		return badRequest("Error")
 	}
-	hash, err := s.cfg.Hash(pass)
+	hash, err := s.cfg.Passwords.Hash(pass)
 	if err != nil {
-		return s.databaseError(err)
+		return s.passwordError(err)
 	}
 	a, err := s.cfg.Database.AddAccount(db.Account{Name: name, PasswordHash: hash, Locked: frame.Bool(p["locked"]), Flags: p.text("flags")})
 	switch {
@@ -116,9 +116,9 @@ func (s *Server) changeAccount(p params, id int64) reply {
 		change.Name = &name
 	}
 	if pass := p.text("password"); pass != "" {
-		hash, err := s.cfg.Hash(pass)
+		hash, err := s.cfg.Passwords.Hash(pass)
 		if err != nil {
-			return s.databaseError(err)
+			return s.passwordError(err)
 		}
 		change.PasswordHash = &hash
 	}
@@ -161,7 +161,11 @@ func (s *Server) checkAccount(c *call) reply {
 		return ok(accountStatus{accountUnknown})
 	case a.Locked || password.Disabled(a.PasswordHash):
 		return ok(accountStatus{accountLocked})
-	case !password.Check(a.PasswordHash, c.params.text("password")):
+	}
+	switch right, err := s.cfg.Passwords.Check(a.PasswordHash, c.params.text("password")); {
+	case err != nil:
+		return s.passwordError(err)
+	case !right:
 		return ok(accountStatus{accountWrong})
 	}
 	return ok(accountStatus{accountRight})

@@ -223,6 +223,12 @@ func (s *Server) audit(text string) {
 	s.put(serverlog.Info, serverlog.Status, text+" by the server administrator")
 }
 
+// passwordError answers a password that could be neither checked nor hashed.
+func (s *Server) passwordError(err error) reply {
+	s.put(serverlog.Error, serverlog.Status, "Admin API: "+err.Error())
+	return fail(http.StatusInternalServerError, "The password could not be checked or stored, try again")
+}
+
 // databaseError answers a failure of the settings' store.
 func (s *Server) databaseError(err error) reply {
 	s.put(serverlog.Error, serverlog.Status, "Admin API: "+err.Error())

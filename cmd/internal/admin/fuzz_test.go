@@ -17,6 +17,7 @@ import (
 	"drawrelay/frame"
 	"drawrelay/store/db"
 	"drawrelay/store/entry"
+	"drawrelay/store/password"
 )
 
 // FuzzParseAccess: no text makes it panic, loopback is never kept out, and only
@@ -45,10 +46,13 @@ func FuzzParseAccess(f *testing.F) {
 // cheapSalt is the salt of all hashes that fuzzing makes.
 const cheapSalt = "a6c1f09b27d35e84"
 
-// cheapHash makes hashes in an old form that takes no time.
-func cheapHash(password string) (string, error) {
+// cheapHasher makes hashes in an old form that takes no time.
+type cheapHasher struct{ password.Here }
+
+// Hash implements password.Hasher.
+func (cheapHasher) Hash(pass string) (string, error) {
 	salt, err := hex.DecodeString(cheapSalt)
-	sum := sha1.Sum(append(salt, password...))
+	sum := sha1.Sum(append(salt, pass...))
 	return "s+sha1;" + cheapSalt + ";" + hex.EncodeToString(sum[:]), err
 }
 
@@ -68,7 +72,7 @@ func FuzzCall(f *testing.F) {
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
 	}
-	w := newWorld(f, setup{database: true, files: true, hash: cheapHash})
+	w := newWorld(f, setup{database: true, files: true, hasher: cheapHasher{}})
 	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		switch method {
 		case "GET", "HEAD", "POST", "PUT", "DELETE":
@@ -113,7 +117,7 @@ func (w *world) fuzzed() (account string) {
 	}
 	a, known := w.db.Current().Account("known")
 	if !known {
-		hash, err := cheapHash("x")
+		hash, err := cheapHasher{}.Hash("x")
 		if err == nil {
 			a, err = w.db.AddAccount(db.Account{Name: "known", PasswordHash: hash})
 		}

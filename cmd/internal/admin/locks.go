@@ -64,9 +64,15 @@ func unlockHash(state *db.State) string {
 // lock replaces the locked sections.
 func (s *Server) lock(p params) reply {
 	word := p.text("password")
-	if hash := unlockHash(s.cfg.Database.Refresh()); hash != "" && (word == "" || !password.Check(hash, word)) {
-		s.put(serverlog.Error, serverlog.Status, "Incorrect admin section unlock password entered")
-		return fail(http.StatusForbidden, "Incorrect password")
+	if hash := unlockHash(s.cfg.Database.Refresh()); hash != "" {
+		right, err := s.cfg.Passwords.Check(hash, word)
+		if err != nil {
+			return s.passwordError(err)
+		}
+		if word == "" || !right {
+			s.put(serverlog.Error, serverlog.Status, "Incorrect admin section unlock password entered")
+			return fail(http.StatusForbidden, "Incorrect password")
+		}
 	}
 	given, _ := p["sections"].([]any)
 	var sections []string
@@ -80,8 +86,8 @@ func (s *Server) lock(p params) reply {
 		how := "without"
 		if word != "" {
 			var err error
-			if hash, err = s.cfg.Hash(word); err != nil {
-				return s.databaseError(err)
+			if hash, err = s.cfg.Passwords.Hash(word); err != nil {
+				return s.passwordError(err)
 			}
 			how = "with"
 		}

@@ -73,6 +73,8 @@ type Config struct {
 	// Database is the configuration database, nil = there is none.
 	Database *db.DB
 	ExtBans  *extbans.Source
+	// Passwords checks and makes password hashes, nil = password.Here.
+	Passwords password.Hasher
 	// Templates are the session templates, nil = none.
 	Templates login.Templates
 
@@ -108,10 +110,6 @@ type Config struct {
 	Ready func(ctx context.Context) error
 	// FlightRecorder keeps a trace of the last seconds for when a loop stalls.
 	FlightRecorder bool
-
-	// Hash makes the hashes of passwords of accounts and of the lock, nil =
-	// password.Hash.
-	Hash func(password string) (string, error)
 
 	Started time.Time        // of the process
 	Now     func() time.Time // nil = time.Now
@@ -160,8 +158,8 @@ func New(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Hash == nil {
-		cfg.Hash = password.Hash
+	if cfg.Passwords == nil {
+		cfg.Passwords = password.Here{}
 	}
 	s := &Server{
 		cfg: cfg, rate: newBucket(cfg.Now), openRate: newBucket(cfg.Now), wrong: newWrongGuard(),

@@ -8,7 +8,6 @@ import (
 
 	"drawrelay/frame"
 	"drawrelay/relay"
-	"drawrelay/store/password"
 )
 
 // sessions serves /sessions and everything below it (admin-api.md §4).
@@ -179,7 +178,11 @@ func (s *Server) sessionAuth(ctx context.Context, c *call, id string) reply {
 		}
 		hash = d.PasswordHash
 	}
-	return ok(authReply{password.Check(hash, c.params.text("password"))})
+	right, err := s.cfg.Passwords.Check(hash, c.params.text("password"))
+	if err != nil {
+		return s.passwordError(err)
+	}
+	return ok(authReply{right})
 }
 
 // member serves one connected user of a session (admin-api.md §4.9).

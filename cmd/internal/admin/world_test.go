@@ -22,6 +22,7 @@ import (
 	"drawrelay/store"
 	"drawrelay/store/config"
 	"drawrelay/store/db"
+	"drawrelay/store/password"
 	"drawrelay/store/serverlog"
 	"drawrelay/store/settings"
 )
@@ -54,8 +55,8 @@ type setup struct {
 	config   func(*Config)
 	settings func(*settings.Settings)
 	listings relay.Listings
-	hash     func(password string) (string, error) // nil = as in service
-	prepare  func(*Server)                         // before anybody connects
+	hasher   password.Hasher // nil = as in service
+	prepare  func(*Server)   // before anybody connects
 }
 
 // world is a server with its admin API, over real sockets.
@@ -138,7 +139,7 @@ func newWorld(t testing.TB, s setup) *world {
 	if s.listings == nil {
 		s.listings = nobody{}
 	}
-	w.relay, err = relay.New(relay.Config{Store: disk, Settings: source, Log: w.log, Listings: s.listings, Hash: s.hash, Now: w.clock.now, Loops: 2})
+	w.relay, err = relay.New(relay.Config{Store: disk, Settings: source, Log: w.log, Listings: s.listings, Passwords: s.hasher, Now: w.clock.now, Loops: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func newWorld(t testing.TB, s setup) *world {
 	cancel := source.Watch(func(_, now *settings.Settings) { external.Update(now) })
 
 	cfg := Config{
-		Relay: w.relay, Login: w.login, Log: w.log, Settings: memorySettings{source, w.db}, Database: w.db, ExtBans: external, Hash: s.hash,
+		Relay: w.relay, Login: w.login, Log: w.log, Settings: memorySettings{source, w.db}, Database: w.db, ExtBans: external, Passwords: s.hasher,
 		LocalHost: "pile.example", Port: 27750, Started: time.Now(), Now: w.clock.now, Commits: disk.Committer(), Folder: folder,
 		AccessLog: func(r Request) {
 			w.mu.Lock()

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package login
+package hasher
 
 // lowerPriority does nothing: only Linux gives threads their own priority.
-func lowerPriority() {}
+func lowerPriority(bool) {}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"drawrelay/store/password"
+)
+
+// Passwords are checked in a process that gives way to all others, is replaced
+// when it is killed, and goes with the server.
+func TestRunHashesElsewhere(t *testing.T) {
+	hash, err := password.Hash("pw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := launch(t, "--config", writeFile(t, "settings.ini", "[users]\ncarol:"+hash+":\n"))
+	login := func() {
+		t.Helper()
+		c, _ := s.connect()
+		c.send(`{"cmd":"ident","args":["carol","wrong"]}`)
+		c.reply(`"badPassword"`)
+		c.send(`{"cmd":"ident","args":["carol","pw"]}`)
+		c.reply(`"identOk"`)
+	}
+	if left := s.children(); len(left) > 0 {
+		t.Errorf("processes %v before anybody has logged in", left)
+	}
+	login()
+	first := s.children()
+	if len(first) != 1 {
+		t.Fatalf("processes %v", first)
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", first[0]))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("threads %q, %v", threads, err)
+	}
+	for _, thread := range threads {
+		id, _ := strconv.Atoi(filepath.Base(thread))
+		if a, err := unix.SchedGetAttr(id, 0); err == nil && a.Policy != unix.SCHED_IDLE {
+			t.Errorf("thread %d: scheduling policy %d", id, a.Policy)
+		}
+	}
+	if err := syscall.Kill(first[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	login()
+	second := s.children()
+	if len(second) != 1 || second[0] == first[0] {
+		t.Fatalf("processes %v after %v", second, first)
+	}
+	s.signal(syscall.SIGKILL)
+	<-s.done
+	for alive := true; alive; {
+		alive = syscall.Kill(second[0], 0) == nil && !zombie(second[0])
+	}
+}
+
+// children returns the processes that the server has started.
+func (s *testServer) children() (ids []int) {
+	s.t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.cmd.Process.Pid))
+	if err != nil || len(files) == 0 {
+		s.t.Skipf("this kernel does not tell the children of processes: %v", err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for field := range strings.FieldsSeq(string(b)) {
+			id, _ := strconv.Atoi(field)
+			if !zombie(id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// zombie reports whether a process has ended without anybody having noticed.
+func zombie(id int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", id))
+	return err != nil || strings.Contains(string(b), ") Z ")
+}
