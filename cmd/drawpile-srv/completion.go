@@ -28,6 +28,10 @@ func completion(args []string, stdout, stderr io.Writer) (status int) {
 		shells[args[0]](stdout)
 		return exitOK
 	}
+	if asksForHelp(args) {
+		fmt.Fprint(stdout, "Usage: drawpile-srv completion SHELL\n\nPrints what lets a shell (bash, zsh or fish) complete the command line.\n")
+		return exitOK
+	}
 	fmt.Fprintln(stderr, "drawpile-srv: write completion bash, completion fish or completion zsh")
 	return exitFailed
 }

@@ -113,3 +113,12 @@ func writeTo(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// Every sub-command says what it does.
+func TestSubcommandsHelp(t *testing.T) {
+	for _, name := range commandNames() {
+		if text := printed(t, name, "--help"); !strings.HasPrefix(text, "Usage: drawpile-srv "+name) {
+			t.Errorf("%s --help prints %q", name, text)
+		}
+	}
+}

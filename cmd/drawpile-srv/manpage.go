@@ -18,6 +18,10 @@ var manpageText string
 
 // manpage prints the manual page.
 func manpage(args []string, stdout, stderr io.Writer) (status int) {
+	if asksForHelp(args) {
+		fmt.Fprint(stdout, "Usage: drawpile-srv manpage\n\nPrints the manual page; see it with: drawpile-srv manpage | man -l -\n")
+		return exitOK
+	}
 	if len(args) > 0 {
 		fmt.Fprintln(stderr, "drawpile-srv: manpage takes no arguments")
 		return exitFailed
