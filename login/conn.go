@@ -91,11 +91,16 @@ func newConn(s *Server, socket net.Conn, addr netip.Addr) *conn {
 // run is the connection's goroutine.
 func (c *conn) run() {
 	defer c.server.forget(c)
-	c.finish(c.serve())
+	err := c.serve()
+	if err == errBroken {
+		_ = c.socket.Close() // whoever had it
+	}
+	c.finish(err)
 }
 
 // serve runs the login and returns what ended it.
-func (c *conn) serve() error {
+func (c *conn) serve() (err error) {
+	defer c.rescue(&err)
 	c.idle = c.server.cfg.Settings.Get().ClientTimeout
 	c.alarm.start(c.idle)
 	if c.server.ctx.Err() != nil {
@@ -297,9 +302,13 @@ func await[T any](c *conn, limit time.Duration, work func(context.Context) (T, e
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		v, err := work(ctx)
+		var a answer
+		func() {
+			defer c.rescue(&a.err)
+			a.v, a.err = work(ctx)
+		}()
 		c.alarm.raise(evDone)
-		answers <- answer{v, err}
+		answers <- a
 	}()
 	for {
 		m, err := c.next()

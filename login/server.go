@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"drawrelay/store/entry"
@@ -80,6 +81,7 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // connections and the linger watch
 
+	panics   atomic.Int64
 	refusals notice
 	failures notice
 

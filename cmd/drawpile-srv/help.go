@@ -34,7 +34,9 @@ func printHelp(w io.Writer) {
 
 // asksForHelp reports whether the arguments of a sub-command without options
 // ask what it does.
-func asksForHelp(args []string) bool { return len(args) == 1 && (args[0] == "--help" || args[0] == "-h") }
+func asksForHelp(args []string) bool {
+	return len(args) == 1 && (args[0] == "--help" || args[0] == "-h")
+}
 
 // printUsage explains a sub-command: text, then its options.
 func printUsage(w io.Writer, text string, table []option) {

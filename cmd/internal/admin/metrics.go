@@ -123,7 +123,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	if cfg.Certificate != nil {
 		gauge(metricCertificate, float64(cfg.Certificate.DaysLeft(cfg.Now())))
 	}
-	counter(metricPanics, float64(cfg.Relay.Panics()))
+	counter(metricPanics, float64(cfg.Relay.Panics()+cfg.Login.Panics()))
 	counter(metricStalls, float64(c.s.stalls.Load()))
 	for class := 1; class < len(c.s.requests); class++ {
 		counter(metricRequests, float64(c.s.requests[class].Load()), string(rune('0'+class))+"xx")
