@@ -43,7 +43,7 @@ func (c *conn) clientInfo(cmd frame.Command) error {
 	if err := c.checkSystemID(info[infoSystemID], true); err != nil {
 		return err
 	}
-	if ours := c.server.cfg.LocalHost; ours != "" && !strings.EqualFold(host, ours) {
+	if ours := c.server.cfg.LocalHost; ours != "" && !c.server.isLocalHost(host) {
 		level := serverlog.Warn
 		if c.matchHost {
 			level = serverlog.Error
@@ -190,3 +190,9 @@ func runeUnits(r rune) int {
 
 // sortedKeys returns the keys of m in order.
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// isLocalHost reports whether a client means this server by a name.
+func (s *Server) isLocalHost(name string) bool {
+	return strings.EqualFold(name, s.cfg.LocalHost) ||
+		slices.ContainsFunc(s.cfg.LocalHostForms, func(form string) bool { return strings.EqualFold(name, form) })
+}

@@ -67,13 +67,15 @@ func TestMatchingHost(t *testing.T) {
 	}{
 		{"equal", true, "pile.example", "message=Client info OK!"},
 		{"other case", true, "PILE.example", "message=Client info OK!"},
+		{"another form", true, "XN--PL-mka.example", "message=Client info OK!"},
+		{"another form in capitals", true, "PÍL.example", "message=Client info OK!"},
 		{"different", true, "other.example", "code=mismatchedHostName"},
 		{"not required", false, "other.example", "message=Client info OK!"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := start(t, func(s *settings.Settings, c *Config) {
 				s.RequireMatchingHost = test.require
-				c.LocalHost = "pile.example"
+				c.LocalHost, c.LocalHostForms = "pile.example", []string{"xn--pl-mka.example", "píl.example"}
 			})
 			c := b.dial()
 			c.cmd("cinfo", []any{test.host, info()}, nil)

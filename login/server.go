@@ -44,6 +44,9 @@ type Config struct {
 	// LocalHost is the server's own host name, case-folded and normalised;
 	// empty = not configured (login.md §8 row 5).
 	LocalHost string
+	// LocalHostForms are other spellings of it that clients may use, as those
+	// of an internationalised name.
+	LocalHostForms []string
 	// Version is the program version in the hello text.
 	Version string
 	// CryptKey says that a key for encrypted ban exports is configured.

@@ -266,7 +266,7 @@ func (p *process) startLogin(o *options, now func() time.Time) {
 	config := login.Config{
 		Settings: p.reloader.settings, Log: p.log, Directory: p.relay, Seater: p.relay,
 		Users: p.reloader.users(), Bans: allBans{p.reloader.bans(), p.external},
-		LocalHost: strings.ToLower(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
+		LocalHost: strings.ToLower(o.localHost), LocalHostForms: hostForms(o.localHost), Version: version, CryptKey: o.cryptKey != nil, Now: now,
 		TrustedProxy: o.trusts, Passwords: p.hasher,
 	}
 	if p.templates != nil {
