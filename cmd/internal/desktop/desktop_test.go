@@ -250,6 +250,12 @@ func TestRemote(t *testing.T) {
 	if w := ask(without, "/api/status/"); w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") != "" {
 		t.Errorf("a call without credentials: %d %v", w.Code, w.Header())
 	}
+	// Wrong ones of its own: the browser cannot do anything about it, so it is told.
+	wrong := NewRemote(page, address, "admin:secret")
+	if w := ask(wrong, "/api/status/"); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "Start it again with others") ||
+		w.Header().Get("Content-Type") != "application/json" || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("with wrong credentials: %d %s", w.Code, w.Body)
+	}
 	other.Close()
 	if w := ask(with, "/api/status/"); w.Code != http.StatusBadGateway || !strings.Contains(w.Body.String(), "cannot be reached") || strings.Contains(w.Body.String(), "a:b") {
 		t.Errorf("without a server: %d %s", w.Code, w.Body)

@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -62,7 +64,7 @@ func NewRemote(page http.Handler, address *url.URL, credentials string) *Remote 
 		r.user, r.password, _ = strings.Cut(credentials, ":")
 	}
 	r.proxy = &httputil.ReverseProxy{
-		Transport: transport, Rewrite: r.rewrite, ModifyResponse: clean, ErrorHandler: r.unreachable,
+		Transport: transport, Rewrite: r.rewrite, ModifyResponse: r.clean, ErrorHandler: r.unreachable,
 		ErrorLog: log.New(io.Discard, "", 0), // whoever asked is told
 	}
 	return r
@@ -145,14 +147,31 @@ func (r *Remote) rewrite(p *httputil.ProxyRequest) {
 	r.authorize(p.Out, p.In)
 }
 
-// clean keeps the other server from setting anything in the browser.
-func clean(answer *http.Response) error {
+// clean keeps the other server from setting anything in the browser. That it
+// refuses the credentials that this program was given has to be said here: the
+// browser was never asked for any.
+func (r *Remote) clean(answer *http.Response) error {
 	for _, name := range []string{"Set-Cookie", "Www-Authenticate", "Access-Control-Allow-Origin", "Clear-Site-Data", "Location"} {
 		answer.Header.Del(name)
 	}
 	answer.Header.Set("X-Content-Type-Options", "nosniff")
 	answer.Header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	if answer.StatusCode == http.StatusUnauthorized && r.user != "" {
+		body := failure("The server at " + r.api.Host + " refuses the user name and password that drawpile-srv was started with. Start it again with others.")
+		_ = answer.Body.Close() // nothing of it is needed
+		answer.Body = io.NopCloser(bytes.NewReader(body))
+		answer.ContentLength = int64(len(body))
+		answer.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		answer.Header.Set("Content-Type", "application/json")
+		answer.Header.Del("Content-Encoding")
+	}
 	return nil
+}
+
+// failure is the API's form of an error.
+func failure(text string) []byte {
+	b, _ := json.Marshal(map[string]string{"status": "error", "message": text}) // strings never fail
+	return b
 }
 
 func (r *Remote) unreachable(w http.ResponseWriter, _ *http.Request, err error) {
@@ -160,9 +179,7 @@ func (r *Remote) unreachable(w http.ResponseWriter, _ *http.Request, err error) 
 	if errors.As(err, &broken) {
 		err = broken.Err
 	}
-	body, _ := json.Marshal(map[string]string{
-		"status": "error", "message": fmt.Sprintf("The server at %s cannot be reached: %v", r.api.Host, err),
-	}) // strings never fail
+	body := failure(fmt.Sprintf("The server at %s cannot be reached: %v", r.api.Host, err))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadGateway)
 	_, _ = w.Write(body) // whoever left does not care

@@ -71,7 +71,7 @@ export async function api(method, path, { query, body, signal } = {}) {
 
 function explain(status, reason) {
   switch (status) {
-    case 401: return 'The server wants other credentials. Reload the page to log in again.';
+    case 401: return reason || 'The server wants other credentials. Reload the page to log in again.';
     case 403: return reason === 'This section is locked' ? 'This section is locked. Unlock it under Settings.' : reason || 'Not allowed.';
     case 404: return reason && reason !== 'Not found' ? reason : 'It is no longer there.';
     default: return reason ? `${reason} (${status})` : `The server answered with an error (${status}).`;
