@@ -242,7 +242,8 @@ func (s *Server) Adopt(h *store.History) error {
 // errNoRoom refuses a host while the disk is almost full.
 var errNoRoom = &entry.Refusal{Code: "closed", Message: "This server is short of disk space, so nobody can host at the moment. Joining still works."}
 
-// Host implements entry.Seater. It blocks for the creation of the files.
+// Host implements entry.Seater. It blocks for the creation of the files. The
+// context does not end it early: the connection would be nobody's.
 func (s *Server) Host(ctx context.Context, q *entry.HostRequest) error {
 	if s.stopping.Load() {
 		return entry.ErrServerFull
@@ -307,7 +308,8 @@ func (s *Server) Host(ctx context.Context, q *entry.HostRequest) error {
 	return nil
 }
 
-// Join implements entry.Seater.
+// Join implements entry.Seater. The context does not end it early: the seat
+// may be taken at that moment, and then the connection is the session's.
 func (s *Server) Join(ctx context.Context, q *entry.JoinRequest) error {
 	r := s.registry.find(q.Session)
 	if r == nil || s.stopping.Load() {
