@@ -216,17 +216,6 @@ func newSchema(tables ...string) *Schema {
 	return s
 }
 
-// Names returns the names of all message types that have one, by number.
-func (s *Schema) Names() []string {
-	var names []string
-	for _, l := range s.byType {
-		if l != nil {
-			names = append(names, l.name)
-		}
-	}
-	return names
-}
-
 // Name returns the name of a type in this version, "unknown" if it has none.
 func (s *Schema) Name(t Type) string {
 	if l := s.byType[t]; l != nil {
