@@ -17,7 +17,16 @@ export function table({ caption, columns, key, empty, search, sortBy = -1, desce
   const rows = new Map();
   const body = h('tbody');
   const nothing = h('p', { class: 'nothing', hidden: true }, empty);
-  const more = h('button', { type: 'button', hidden: true, onclick: () => { shown += pageSize; render(); } });
+  const more = h('button', {
+    type: 'button', hidden: true,
+    onclick: () => {
+      const first = shown;
+      shown += pageSize;
+      render();
+      // Reading goes on where it ended; the button may be gone.
+      (body.children[first]?.querySelector('a, button') ?? scroller).focus();
+    },
+  });
   const found = h('p', { class: 'hint', role: 'status' });
   const heads = columns.map((c, i) => {
     if (!c.sort) return h('th', { scope: 'col', class: c.class }, c.hidden ? h('span', { class: 'hidden' }, c.label) : c.label);
@@ -63,8 +72,9 @@ export function table({ caption, columns, key, empty, search, sortBy = -1, desce
     list = list.slice(0, shown);
     more.hidden = left <= 0;
     setText(more, `Show more (${left})`);
-    nothing.hidden = items.length > 0;
-    scroller.hidden = items.length === 0;
+    setText(nothing, items.length ? 'Nothing matches the search.' : empty);
+    nothing.hidden = list.length > 0;
+    scroller.hidden = list.length === 0;
 
     const wanted = new Set();
     const focused = body.contains(document.activeElement) ? document.activeElement : null;
@@ -86,8 +96,12 @@ export function table({ caption, columns, key, empty, search, sortBy = -1, desce
       row.element.remove();
       rows.delete(k);
     }
-    // A row that has changed its place has lost the focus on the way.
-    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
+    // A row that has changed its place has lost the focus on the way; one that
+    // has gone leaves it to the table.
+    if (focused && document.activeElement !== focused) {
+      const next = focused.isConnected ? focused : scroller.hidden ? document.getElementById('main') : scroller;
+      next.focus({ preventScroll: true });
+    }
   }
 
   function makeRow(item) {

@@ -524,8 +524,16 @@ test('long titles, and rows that change their place', async () => {
   await world.api(`sessions/${long.session}`, 'PUT', { title: 'AAA' });
   await rows.first().filter({ hasText: 'AAA' }).waitFor();
   assert.equal(await button(rows.first(), 'Message').evaluate((e) => e === document.activeElement), true, 'the focus stays');
-  await world.close(page);
   await world.api(`sessions/${long.session}`, 'DELETE');
+  await rows.filter({ hasText: 'AAA' }).waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('role')), 'region', 'the table has the focus of a row that has gone');
+  await page.getByPlaceholder('Search').fill('nothing like it');
+  await page.getByText('Nothing matches the search.').waitFor();
+  await Promise.all(Array.from({ length: 201 }, (_, i) => world.api('systembans/', 'POST', { sid: `many ${i}`, expires: '2999-12-31 23:59:59' })));
+  await page.goto(`${world.base}#/bans`);
+  await page.getByRole('button', { name: 'Show more' }).filter({ visible: true }).first().click();
+  assert.equal(await page.evaluate(() => document.activeElement.closest('tr')?.textContent.includes('many 200')), true, 'the focus is where more begins');
+  await world.close(page);
   await world.api(`banlist/${ban.id}`, 'DELETE');
 });
 
