@@ -522,6 +522,15 @@ func TestRunProfiles(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK || !bytes.Contains(body, []byte("goroutine profile")) {
 		t.Errorf("%v, %v\n%s", resp.Status, err, body)
 	}
+	// The command line is not among them: it may contain passwords.
+	line, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/cmdline", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer line.Body.Close()
+	if line.StatusCode != http.StatusNotFound {
+		t.Errorf("command line: %s", line.Status)
+	}
 	if status := s.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status %d", status)
 	}
