@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -145,28 +144,21 @@ func (h *Hasher) here(q request, err error) (answer, error) {
 	return a, a.failed()
 }
 
-// start starts a process of low priority, or in a hurry of not so low one. A
-// process has the priority of the thread that starts it: here one that ends
-// with that.
-func (h *Hasher) start(hurry bool) (p *process, err error) {
+// start starts a process, which lowers its own priority: until it runs its own
+// program it keeps a thread of this one waiting, and Go's collector with it.
+func (h *Hasher) start(hurry bool) (*process, error) {
 	if len(h.options.Command) == 0 {
 		return nil, errors.ErrUnsupported
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked
-		lowerPriority(hurry)
-		if p, err = startProcess(h.ctx, h.options.Command); err != nil {
-			return
-		}
-		p.patience = h.leisure
-		if hurry {
-			p.patience = jobTime
-		}
-	}()
-	<-done
-	return p, err
+	p, err := startProcess(h.ctx, h.options.Command)
+	if err != nil {
+		return nil, err
+	}
+	p.patience, p.hurry = h.leisure, hurry
+	if hurry {
+		p.patience = jobTime
+	}
+	return p, nil
 }
 
 // retire ends processes that have been idle for long.

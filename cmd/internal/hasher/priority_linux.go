@@ -1,19 +1,40 @@
 package hasher
 
-import "golang.org/x/sys/unix"
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"drawrelay/store"
+)
 
 // hurriedNice is the niceness of processes in a hurry: beside a busy thread of
 // the server they get about a tenth of a processor.
 const hurriedNice = 10
 
-// lowerPriority makes the calling OS thread, which must be locked, give way to
-// all others: also on kernels on which being nice alone lets it finish its turn
-// first, and so that others are woken up where it runs as if nothing did.
-// Failing changes only how fair the machine is.
+// lowerPriority makes this process give way to all others: also on kernels on
+// which being nice alone lets a thread finish its turn first, and so that others
+// are woken up where it runs as if nothing did. It does so thread by thread, as
+// Linux counts priorities; threads that come later take after these. Failing
+// changes only how fair the machine is.
 func lowerPriority(hurry bool) {
-	if hurry {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), hurriedNice)
+	lowerThreads(hurry)
+	lowerThreads(hurry) // those that were started by the last ones
+}
+
+func lowerThreads(hurry bool) {
+	threads, err := store.OS.ReadDir("/proc/self/task")
+	if err != nil {
 		return
 	}
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+	for _, thread := range threads {
+		id, err := strconv.Atoi(thread.Name())
+		switch {
+		case err != nil:
+		case hurry:
+			_ = unix.Setpriority(unix.PRIO_PROCESS, id, hurriedNice)
+		default:
+			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+		}
+	}
 }

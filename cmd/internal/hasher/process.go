@@ -19,6 +19,7 @@ type process struct {
 	used time.Time // the last time it answered
 	// patience is how long it may take for an answer.
 	patience time.Duration
+	hurry    bool // it gets a share of the processor even on a busy machine
 }
 
 func startProcess(ctx context.Context, command []string) (*process, error) {
@@ -44,6 +45,7 @@ func startProcess(ctx context.Context, command []string) (*process, error) {
 func (p *process) ask(q request) (a answer, err error) {
 	late := time.AfterFunc(p.patience, func() { _ = p.cmd.Process.Kill() }) // it may just have ended
 	defer late.Stop()
+	q.Hurry = p.hurry
 	if err := p.to.Encode(q); err != nil {
 		return a, err
 	}

@@ -15,6 +15,7 @@ import (
 type request struct {
 	Stored   []byte `json:"stored,omitempty"`
 	Password []byte `json:"password"`
+	Hurry    bool   `json:"hurry,omitempty"`
 }
 
 type answer struct {
@@ -43,15 +44,18 @@ func (q request) work() (a answer) {
 }
 
 // Work is what the processes do: it answers requests from in on out until in
-// ends, one JSON value each.
+// ends, one JSON value each. The first request decides its priority.
 func Work(in io.Reader, out io.Writer) error {
 	requests, answers := json.NewDecoder(in), json.NewEncoder(out)
-	for {
+	for first := true; ; first = false {
 		var q request
 		if err := requests.Decode(&q); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("read a request for a password hash: %w", err)
+		}
+		if first {
+			lowerPriority(q.Hurry)
 		}
 		if err := answers.Encode(q.work()); err != nil {
 			return fmt.Errorf("answer a request for a password hash: %w", err)
