@@ -43,6 +43,8 @@ type Drawn struct {
 	Bytes    uint64        // headers included
 	Elapsed  time.Duration // from the first message to the last handed to the kernel
 	Late     time.Duration // open loop: how late the generator itself was at most
+	// Lateness tells that of each message, in ns; it is part of the latency.
+	Lateness *Histogram
 }
 
 // maxPending bounds what is generated ahead of a socket, in bytes.
@@ -58,6 +60,7 @@ type run struct {
 	sent     uint64
 	bytes    uint64
 	late     int64
+	lateness *Histogram
 	scratch  []byte
 	turn     []int // by session: drawer whose turn it is
 	stopped  bool
@@ -70,7 +73,7 @@ func (l *Loop) Draw(p Plan) (Drawn, error) {
 	if len(p.Drawers) == 0 || p.Duration == 0 && p.MaxBytes == 0 {
 		return Drawn{}, fmt.Errorf("plan without drawers or end")
 	}
-	r := &run{Plan: p, result: make(chan Drawn, 1)}
+	r := &run{Plan: p, result: make(chan Drawn, 1), lateness: &Histogram{}}
 	l.Do(func() { l.startPlan(r) })
 	return <-r.result, nil
 }
@@ -130,7 +133,7 @@ func (l *Loop) draw(now int64) int64 {
 		for _, s := range r.sessions {
 			s.closedLoop.Store(false)
 		}
-		r.result <- Drawn{Messages: r.sent, Bytes: r.bytes, Elapsed: time.Duration(l.Now() - r.start), Late: time.Duration(r.late)}
+		r.result <- Drawn{Messages: r.sent, Bytes: r.bytes, Elapsed: time.Duration(l.Now() - r.start), Late: time.Duration(r.late), Lateness: r.lateness}
 		return math.MaxInt64
 	case r.Rate > 0:
 		return min(r.due(r.sent), r.end)
@@ -157,6 +160,7 @@ func (l *Loop) drawPaced(r *run, now int64) {
 			return
 		}
 		r.late = max(r.late, now-at)
+		r.lateness.Record(now - at)
 		d := r.Drawers[r.sent%uint64(len(r.Drawers))]
 		r.scratch = r.append(r.scratch[:0], d, max(at, 1))
 		l.send(d.Member, r.scratch)

@@ -100,7 +100,7 @@ func (f *Flood) run() {
 		// At most a tenth of a second is made up for: a flood that was held
 		// up does not become a burst.
 		due := int(time.Since(start).Seconds() * float64(f.rate))
-		for n := min(due-f.tried, f.rate/10); n > 0; n-- {
+		for n := min(due-f.tried, f.rate/500+1); n > 0; n-- {
 			f.attempt()
 		}
 		f.tried = max(f.tried, due)

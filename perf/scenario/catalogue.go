@@ -14,7 +14,9 @@ type Scenario struct {
 	tls  bool
 	file bool
 	web  bool
-	run  func(*run) error
+	// admin says that the scenario calls the admin API.
+	admin bool
+	run   func(*run) error
 }
 
 // Prefixes of names that switch a variant on.
@@ -28,6 +30,7 @@ func (s Scenario) apply(o *Options) {
 	o.TLS = o.TLS || s.tls
 	o.Files = o.Files || s.file
 	o.Web = o.Web || s.web
+	o.Admin = o.Admin || s.admin
 }
 
 // Help describes the scenarios, one a line.
@@ -45,6 +48,7 @@ const Help = `  fanout-N        one session of N members, one of them draws as f
   churn           2,000 logins that join, catch up and leave, 8 at a time
   flood           50 members who draw 1,000 messages/s, with and without 5,000 wrong passwords/s
                   from as many addresses (--logins R: R attempts/s)
+  api             50 members who draw 1,000 messages/s, with and without 50 calls/s of the admin API
   restart         50 sessions of 5 MB are stored; the time until a new process lists them
                   (needs file-)
 Any name may start with tls-, file- or ws-, which is the same as --tls, --file or --ws.`
@@ -83,6 +87,8 @@ func Find(name string) (Scenario, error) {
 		s.run = (*run).churn
 	case "flood":
 		s.run = (*run).flood
+	case "api":
+		s.admin, s.run = true, (*run).api
 	default:
 		stem, number, _ := cutLast(base, "-")
 		n, err := strconv.Atoi(number)

@@ -24,6 +24,7 @@ type Options struct {
 	TLS   bool // encrypt all connections
 	Files bool // the server stores sessions
 	Web   bool // all connections are WebSocket ones
+	Admin bool // the server has an admin API; set by scenarios that call it
 
 	Verify   load.Verify
 	Duration time.Duration // of the measured part

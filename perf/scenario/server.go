@@ -26,7 +26,7 @@ type Spec struct {
 	Baseline bool     // one of the built-in servers: no files, and TLS only for the twin
 }
 
-// Placeholders of a command. Words that consist of one of the last four alone
+// Placeholders of a command. Words that consist of one of the last five alone
 // become any number of words.
 //
 //	{port} {dir} {config} {sessions} {cert} {key}   values
@@ -35,7 +35,8 @@ type Spec struct {
 //	{plain}   nothing with --tls, else --no-tls
 //	{web}     --websocket-port PORT --websocket-listen 127.0.0.1 with --ws, and
 //	          --websocket-ssl with --tls as well; else nothing
-const standardOptions = "--port {port} --listen 127.0.0.1 --config {config} {file} {tls} {web}"
+//	{admin}   --web-admin-port PORT if the scenario calls the admin API, else nothing
+const standardOptions = "--port {port} --listen 127.0.0.1 --config {config} {file} {tls} {web} {admin}"
 
 // ParseSpec reads NAME, NAME=COMMAND or NAME=HOST:PORT[#PID]. The names twin
 // and floor alone are the built-in servers. A command of one word gets the
@@ -117,6 +118,7 @@ func accountLines() string {
 // Server is a server under test.
 type Server struct {
 	Addr   string
+	Admin  string          // address of the admin API, empty if there is none
 	Target *machine.Target // nil if unknown
 	proc   *machine.Process
 	dir    string
@@ -163,7 +165,16 @@ func (srv *Server) launch(s Spec, o *Options) error {
 			return err
 		}
 	}
-	if srv.argv, err = s.expand(srv.dir, port, webPort, o); err != nil {
+	adminPort := 0
+	if o.Admin {
+		if adminPort, err = freePort(); err != nil {
+			return err
+		}
+		if !s.Baseline {
+			srv.Admin = net.JoinHostPort("127.0.0.1", strconv.Itoa(adminPort))
+		}
+	}
+	if srv.argv, err = s.expand(srv.dir, port, webPort, adminPort, o); err != nil {
 		return err
 	}
 	port = or(webPort, port)
@@ -201,7 +212,7 @@ func (srv *Server) begin(o *Options) (err error) {
 }
 
 // expand fills in the variables and makes the files they name.
-func (s Spec) expand(dir string, port, webPort int, o *Options) ([]string, error) {
+func (s Spec) expand(dir string, port, webPort, adminPort int, o *Options) ([]string, error) {
 	config, sessions := filepath.Join(dir, "config.ini"), filepath.Join(dir, "sessions")
 	if err := os.WriteFile(config, []byte(configText), 0o600); err != nil {
 		return nil, err
@@ -232,7 +243,9 @@ func (s Spec) expand(dir string, port, webPort int, o *Options) ([]string, error
 			if o.TLS {
 				argv = append(argv, "--websocket-ssl")
 			}
-		case w == "{file}" || w == "{tls}" || w == "{plain}" || w == "{web}":
+		case w == "{admin}" && o.Admin:
+			argv = append(argv, "--web-admin-port", strconv.Itoa(adminPort))
+		case w == "{admin}" || w == "{file}" || w == "{tls}" || w == "{plain}" || w == "{web}":
 		default:
 			argv = append(argv, values.Replace(w))
 		}
