@@ -63,6 +63,48 @@ func TestRunHashesElsewhere(t *testing.T) {
 	}
 }
 
+// The threads that relay come first, all others have a lower priority, also
+// those that are started later.
+func TestRunFavoursLoops(t *testing.T) {
+	base, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args  []string
+		loops int
+	}{
+		{[]string{"--loops", "1"}, 1},
+		{[]string{"--loops", "3"}, 3},
+		{[]string{"--transport", "goroutine"}, -1}, // all are served alike
+	} {
+		s := launch(t, tt.args...)
+		for range 20 {
+			s.connect()
+		}
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", s.cmd.Process.Pid))
+		if err != nil || len(threads) < 4 {
+			t.Fatalf("threads %q, %v", threads, err)
+		}
+		first, nicer := 0, 0
+		for _, thread := range threads {
+			id, _ := strconv.Atoi(filepath.Base(thread))
+			// The system call gives 20 minus the niceness.
+			nice, err := unix.Getpriority(unix.PRIO_PROCESS, id)
+			switch {
+			case err != nil: // it has ended
+			case nice == base:
+				first++
+			case nice == base-5:
+				nicer++
+			}
+		}
+		if tt.loops >= 0 && (first != tt.loops || nicer < 3) || tt.loops < 0 && (first < 3 || nicer > 0) {
+			t.Errorf("%q: of %d threads %d come first and %d are nicer by 5", tt.args, len(threads), first, nicer)
+		}
+	}
+}
+
 // children returns the processes that the server has started.
 func (s *testServer) children() (ids []int) {
 	s.t.Helper()

@@ -236,6 +236,11 @@ func (p *process) openSessions(o *options, now func() time.Time) (err error) {
 	if p.relay, err = relay.New(config); err != nil {
 		return err
 	}
+	if o.transport != "goroutine" { // else loops have no threads of their own
+		if err := p.relay.FavourLoops(); err != nil {
+			p.put(serverlog.Warn, err.Error())
+		}
+	}
 	var stored []string
 	for _, h := range histories {
 		stored = append(stored, h.ID)

@@ -32,7 +32,9 @@ func lowerThreads(hurry bool) {
 		switch {
 		case err != nil:
 		case hurry:
-			_ = unix.Setpriority(unix.PRIO_PROCESS, id, hurriedNice)
+			if raw, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil && 20-raw < hurriedNice {
+				_ = unix.Setpriority(unix.PRIO_PROCESS, id, hurriedNice)
+			}
 		default:
 			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
 		}
