@@ -88,8 +88,8 @@ func TestSpecs(t *testing.T) {
 		{"a=srv --port {port}", "srv --port {port}"},
 		{"b=127.0.0.1:27750", "127.0.0.1:27750"},
 		{"c=[::1]:27750#12", "[::1]:27750"},
-		{"ours=/x/srv", "/x/srv --port {port} --listen 127.0.0.1 --config {config} {file} {tls} {web} {plain}"},
-		{"ref=/x/srv", "/x/srv --port {port} --listen 127.0.0.1 --config {config} {file} {tls} {web} --ssl-key-algorithm ec"},
+		{"ours=/x/srv", "/x/srv --port {port} --listen 127.0.0.1 --config {config} {file} {tls} {web} {admin} {plain}"},
+		{"ref=/x/srv", "/x/srv --port {port} --listen 127.0.0.1 --config {config} {file} {tls} {web} {admin} --ssl-key-algorithm ec"},
 	} {
 		s, err := scenario.ParseSpec(tt.text)
 		if got := s.Addr + strings.Join(s.Command, " "); err != nil || got != tt.want {
