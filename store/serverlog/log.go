@@ -38,6 +38,7 @@ type Log struct {
 	queue   chan item
 	done    chan struct{}
 	closing sync.Once
+	closed  chan struct{} // ends with Close
 	dropped atomic.Int64
 
 	sink atomic.Pointer[Sink]
@@ -58,6 +59,7 @@ func New(w io.Writer, format Format, now func() time.Time) *Log {
 		format:   format,
 		queue:    make(chan item, queueLimit),
 		done:     make(chan struct{}),
+		closed:   make(chan struct{}),
 		sessions: make(map[string]*ring),
 		all:      ring{limit: keepAll},
 	}
@@ -167,10 +169,10 @@ func (l *Log) Forget(session string) {
 // Dropped returns how many entries were not written because the queue was full.
 func (l *Log) Dropped() int64 { return l.dropped.Load() }
 
-// Close writes what is queued and ends the goroutine. Put must not be called
-// any more. It waits at most for timeout.
+// Close writes what is queued and ends the goroutine. What is put later is not
+// written. It waits at most for timeout.
 func (l *Log) Close(timeout time.Duration) {
-	l.closing.Do(func() { close(l.queue) })
+	l.closing.Do(func() { close(l.closed) })
 	select {
 	case <-l.done:
 	case <-time.After(timeout):
@@ -181,7 +183,7 @@ func (l *Log) write(w io.Writer) {
 	defer close(l.done)
 	out := bufio.NewWriter(w)
 	var line []byte
-	for i := range l.queue {
+	put := func(i item) {
 		if i.line == "" {
 			line = l.append(line[:0], &i.Entry)
 		} else {
@@ -192,7 +194,18 @@ func (l *Log) write(w io.Writer) {
 			_ = out.Flush()
 		}
 	}
-	_ = out.Flush()
+	for {
+		select {
+		case i := <-l.queue:
+			put(i)
+		case <-l.closed:
+			for range len(l.queue) {
+				put(<-l.queue)
+			}
+			_ = out.Flush()
+			return
+		}
+	}
 }
 
 func (l *Log) append(b []byte, e *Entry) []byte {
