@@ -532,7 +532,8 @@ test('long titles, and rows that change their place', async () => {
   await Promise.all(Array.from({ length: 201 }, (_, i) => world.api('systembans/', 'POST', { sid: `many ${i}`, expires: '2999-12-31 23:59:59' })));
   await page.goto(`${world.base}#/bans`);
   await page.getByRole('button', { name: 'Show more' }).filter({ visible: true }).first().click();
-  assert.equal(await page.evaluate(() => document.activeElement.closest('tr')?.textContent.includes('many 200')), true, 'the focus is where more begins');
+  const focused = await page.evaluate(() => { const row = document.activeElement.closest('tr'); return row && [...row.parentElement.children].indexOf(row); });
+  assert.equal(focused, 200, 'the focus is where more begins');
   await world.close(page);
   await world.api(`banlist/${ban.id}`, 'DELETE');
 });
