@@ -5,9 +5,6 @@ package load
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"net"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -43,17 +40,15 @@ type Called struct {
 // callTimeout is how long an answer may take.
 const callTimeout = 10 * time.Second
 
-// NewCalls begins to get the paths in turn, rate per second, from addr, an IPv4
-// loopback address.
+// NewCalls begins to get the paths, of which there is one, in turn, rate per
+// second, from addr, an IPv4 loopback address.
 func NewCalls(addr string, rate int, paths []string) (*Calls, error) {
-	to, err := net.ResolveTCPAddr("tcp4", addr)
-	if err != nil || !to.IP.IsLoopback() || rate < 1 || len(paths) == 0 {
-		return nil, fmt.Errorf("calls to %s: must be to this machine, of some paths (%v)", addr, err)
+	to, err := loopback(addr)
+	if err != nil {
+		return nil, err
 	}
-	c := &Calls{every: time.Second / time.Duration(rate), fd: -1, stop: make(chan struct{}), done: make(chan Called, 1)}
+	c := &Calls{to: to, every: time.Second / time.Duration(rate), fd: -1, stop: make(chan struct{}), done: make(chan Called, 1)}
 	c.out.Took = &Histogram{}
-	c.to.Port = to.Port
-	copy(c.to.Addr[:], to.IP.To4())
 	for _, p := range paths {
 		c.requests = append(c.requests, []byte("GET "+p+" HTTP/1.1\r\nHost: "+addr+"\r\n\r\n"))
 	}
@@ -68,8 +63,7 @@ func (c *Calls) Stop() Called {
 }
 
 func (c *Calls) run() {
-	runtime.LockOSThread() // and never unlocked: the priority goes with the thread
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+	standAside()
 	start := time.Now()
 	tick := time.NewTicker(c.every)
 	defer tick.Stop()

@@ -5,9 +5,6 @@ package load
 import (
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
-	"net"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -52,6 +49,9 @@ const (
 	floodHeld = 3000
 	// floodTick is how often attempts are sent that are due.
 	floodTick = time.Millisecond
+	// floodMadeUp is how much time is made up for at a tick, when there was
+	// none before.
+	floodMadeUp = 2 * floodTick
 )
 
 // FloodAccount is the name of account number i that is attacked.
@@ -60,16 +60,14 @@ func FloodAccount(i int) string { return "flooded" + strconv.Itoa(i) }
 // NewFlood begins with rate attempts per second at addr, an IPv4 loopback
 // address, on accounts 0 to accounts-1.
 func NewFlood(addr string, rate, accounts int) (*Flood, error) {
-	to, err := net.ResolveTCPAddr("tcp4", addr)
-	if err != nil || !to.IP.IsLoopback() {
-		return nil, fmt.Errorf("flood %s: only servers on this machine are attacked (%v)", addr, err)
+	to, err := loopback(addr)
+	if err != nil {
+		return nil, err
 	}
-	f := &Flood{rate: rate, stop: make(chan struct{}), done: make(chan Flooded, 1)}
+	f := &Flood{to: to, rate: rate, stop: make(chan struct{}), done: make(chan Flooded, 1)}
 	for i := range accounts {
 		f.messages = append(f.messages, wrongPassword(FloodAccount(i)))
 	}
-	f.to.Port = to.Port
-	copy(f.to.Addr[:], to.IP.To4())
 	go f.run()
 	return f, nil
 }
@@ -81,8 +79,7 @@ func (f *Flood) Stop() Flooded {
 }
 
 func (f *Flood) run() {
-	runtime.LockOSThread() // and never unlocked: the priority goes with the thread
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+	standAside()
 	start := time.Now()
 	tick := time.NewTicker(floodTick)
 	defer tick.Stop()
@@ -97,10 +94,9 @@ func (f *Flood) run() {
 			f.done <- Flooded{Attempts: f.tried - f.bad, Failed: f.bad, Elapsed: elapsed}
 			return
 		}
-		// At most a tenth of a second is made up for: a flood that was held
-		// up does not become a burst.
+		// A flood that was held up does not become a burst.
 		due := int(time.Since(start).Seconds() * float64(f.rate))
-		for n := min(due-f.tried, f.rate/500+1); n > 0; n-- {
+		for n := min(due-f.tried, int(floodMadeUp.Seconds()*float64(f.rate))+1); n > 0; n-- {
 			f.attempt()
 		}
 		f.tried = max(f.tried, due)
