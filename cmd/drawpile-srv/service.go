@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -18,6 +20,9 @@ const (
 	// maxFeedInterval is how long the watchdog waits for its food at most
 	// (configuration.md §5.1).
 	maxFeedInterval = 60 * time.Second
+	// notifyTimeout is how long a message may wait for a service manager that
+	// does not read. The end of the server, bounded by hardStop, waits for two.
+	notifyTimeout = 2 * time.Second
 	// restLooks is how many looks in a row must find nobody before a server
 	// that can be started on demand ends.
 	restLooks = 2
@@ -177,13 +182,32 @@ func (s *service) lookForRest() {
 	}
 }
 
-// notify sends a message to the service manager, if there is one.
+// notify sends a message to the service manager, if there is one. It returns
+// within notifyTimeout.
 func (s *service) notify(state string) {
-	_, err := daemon.SdNotify(false, state)
+	err := sendNotification(os.Getenv("NOTIFY_SOCKET"), state)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil && !s.failed {
 		s.failed = true
 		s.p.put(serverlog.Warn, fmt.Sprintf("Cannot tell the service manager: %v; correct NOTIFY_SOCKET or unset it", err))
 	}
+}
+
+// sendNotification sends a message to a datagram socket, none = "". It is what
+// daemon.SdNotify does, but for ever if nobody reads (sd_notify(3)).
+func sendNotification(socket, state string) error {
+	if socket == "" {
+		return nil
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetWriteDeadline(time.Now().Add(notifyTimeout)); err != nil {
+		return err
+	}
+	_, err = conn.Write([]byte(state))
+	return err
 }

@@ -115,6 +115,20 @@ func TestRunNobodyToNotify(t *testing.T) {
 	}
 }
 
+// A service manager that does not read holds up neither the server nor its end.
+func TestRunServiceManagerHangs(t *testing.T) {
+	t.Parallel()
+	n := newNotifySocket(t)
+	port := freePort(t)
+	c := command("--port", strconv.Itoa(port), "--listen", "127.0.0.1")
+	c.Env = append(c.Env, "NOTIFY_SOCKET="+n.path, "WATCHDOG_USEC=2000")
+	s := launchCommand(t, c, port)
+	s.await("a full socket", func() bool { return strings.Contains(s.log.String(), "Cannot tell the service manager") })
+	if status := s.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status %d:\n%s", status, s.log.String())
+	}
+}
+
 // passing returns a command that starts the server with sockets passed to it,
 // as a service manager does: the shell becomes the server and so knows its
 // process id.
@@ -306,15 +320,14 @@ func TestWatchdogStarves(t *testing.T) {
 	if err := p.works(context.Background()); err != nil {
 		t.Error(err)
 	}
-	p.doors[0].busy.Store(1)
 	for end := time.Now().Add(patience); !strings.Contains(log.String(), "The watchdog is not fed: the TCP port"); time.Sleep(time.Millisecond) {
+		p.doors[0].busy.Store(1) // again, as the port may only now begin to wait
 		if time.Now().After(end) {
 			t.Fatalf("not noticed:\n%s", log)
 		}
 	}
 	p.doors[0].busy.Store(0)
 	n.await("WATCHDOG=1")
-	p.doors[0].busy.Store(0)
 	if got := strings.Count(log.String(), "The watchdog is not fed"); got != 1 {
 		t.Errorf("logged %d times", got)
 	}
