@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
-import { Member } from './member.js';
+import { Member, patience } from './member.js';
 
 const require = createRequire(import.meta.url);
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -55,9 +55,9 @@ export class Service {
   }
 }
 
-// until waits for a condition; every wait of the tests is bounded by it.
+// until waits for a condition.
 export async function until(what, f) {
-  const end = Date.now() + 20000;
+  const end = Date.now() + patience;
   for (;;) {
     const value = await f();
     if (value) return value;
@@ -123,7 +123,7 @@ export class World {
   // open opens the page at a view and remembers everything that goes wrong.
   async open(view, { width = 1280, height = 900, scheme = 'light' } = {}) {
     const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: scheme, httpCredentials: credentials, reducedMotion: 'reduce' });
-    context.setDefaultTimeout(15000);
+    context.setDefaultTimeout(patience);
     const page = await context.newPage();
     watch(page, this.base);
     await page.goto(`${this.base}#/${view}`);
