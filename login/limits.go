@@ -42,9 +42,10 @@ const (
 	// processor, in the long run. Greeting somebody and refusing a password
 	// takes a tenth of a millisecond: a flood gets a tenth of the machine.
 	connectionRate = 1000
-	// connectionBurst is how much of that may be used in advance: everybody
-	// comes back at once after a restart.
-	connectionBurst = time.Second / 2
+	// connectionBurst is how much of that may be used in advance, so that a
+	// class that arrives together does not wait. Nothing draws smoothly while
+	// it lasts: half a second of it was most of what a flood did to latency.
+	connectionBurst = time.Second / 10
 	// maxMessages is how many messages other than pings a connection may send
 	// during its login. A person needs about ten.
 	maxMessages = 1000
