@@ -1,7 +1,11 @@
 package store
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -12,6 +16,15 @@ import (
 
 // maxWarnings is how many doubtful lines of one journal are told one by one.
 const maxWarnings = 10
+
+const (
+	// journalChunk is how much of a journal is read at a time.
+	journalChunk = 64 << 10
+	// maxJournalLine bounds a line in bytes, with its line break: many times
+	// what a message can bring into one. A journal may be of any length, as it
+	// grows with every join.
+	maxJournalLine = 1 << 20
+)
 
 // journalText is what reading a journal yields beside the state it puts into
 // the History.
@@ -40,25 +53,68 @@ func (j *journalText) warn(format string, args ...any) {
 	j.warnings = append(j.warnings, fmt.Sprintf("line %d: ", j.line)+fmt.Sprintf(format, args...))
 }
 
-// readJournal puts the content of a journal into h. It never fails: doubtful
-// lines are ignored with a warning (storage.md §4). now stands for times the
-// journal does not have.
-func (h *History) readJournal(text string, now time.Time) *journalText {
-	j := &journalText{}
-	whole := strings.TrimRight(text, "\x00")
-	j.zeros = len(whole) < len(text)
-	j.end = int64(len(whole))
-	j.complete = whole == "" || strings.HasSuffix(whole, "\n")
-	for rest := whole; rest != ""; {
-		j.lastStart = j.end - int64(len(rest))
-		var line string
-		line, rest, _ = strings.Cut(rest, "\n")
+// readJournal puts the content of a journal into h. Doubtful lines are ignored
+// with a warning (storage.md §4); an error is the reader's. now stands for times
+// the journal does not have.
+func (h *History) readJournal(r io.Reader, now time.Time) (*journalText, error) {
+	j := &journalText{complete: true}
+	in := bufio.NewReaderSize(r, journalChunk)
+	for line := []byte(nil); ; {
+		var length, solid int64 // of the line; solid is without zeros at its end
+		line = line[:0]
+		err := bufio.ErrBufferFull
+		for errors.Is(err, bufio.ErrBufferFull) {
+			var part []byte
+			part, err = in.ReadSlice('\n')
+			if n := len(bytes.TrimRight(part, "\x00")); n > 0 {
+				solid = length + int64(n)
+			}
+			length += int64(len(part))
+			line = append(line, part[:min(len(part), maxJournalLine+1-len(line))]...)
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if err != nil { // the end: what follows the last line break
+			j.zeros = solid < length
+			line = line[:min(int64(len(line)), solid)]
+			if solid == 0 {
+				return j, nil
+			}
+			j.complete = false
+		}
+		j.lastStart = j.end
+		j.end += solid
 		j.line++
 		j.stopped, j.isClean, j.lastIsFile = false, false, false
-		h.readLine(j, strings.TrimSuffix(line, "\r"), now.UTC())
+		if len(line) > maxJournalLine {
+			j.warn("a line of %d bytes is ignored", solid)
+		} else {
+			text := strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r")
+			h.readLine(j, text, now.UTC())
+		}
+		if err != nil {
+			j.isClean = false
+			return j, nil
+		}
 	}
-	j.isClean = j.isClean && j.complete
-	return j
+}
+
+// readJournalFile is readJournal for all that a file has.
+func (h *History) readJournalFile(f File, now time.Time) (*journalText, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	r := io.NewSectionReader(f, 0, size)
+	j, err := h.readJournal(r, now)
+	if err != nil {
+		return nil, err
+	}
+	if at, err := r.Seek(0, io.SeekCurrent); err != nil || at < size {
+		return nil, io.ErrUnexpectedEOF // it has become shorter
+	}
+	return j, nil
 }
 
 // readLine applies one line. Fields are split from what only has lost its line

@@ -21,7 +21,11 @@ func readTest(t *testing.T, text string) (*History, *journalText) {
 		t.Fatal(err)
 	}
 	h := newHistory(s, "id", testTime)
-	return h, h.readJournal(text, testTime)
+	j, err := h.readJournal(strings.NewReader(text), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, j
 }
 
 // describe renders everything a journal can change, without what is as new.
@@ -235,5 +239,36 @@ names=map[internal:carol:carol]`
 	}
 	if len(j.warnings) > 0 || !reflect.DeepEqual(j.files, []string{"01m7xq9y4kv4dd18t4mn55g9qx.dprec", "01m7xq9y4kv4dd18t4mn55g9qx_r2.dprec"}) {
 		t.Errorf("%+v", j)
+	}
+}
+
+// A journal of any length is read, and a line that nobody can have written does
+// not count, nor what is read of it.
+func TestJournalLength(t *testing.T) {
+	comments := strings.Repeat("# "+strings.Repeat("x", journalChunk)+"\n", 40)
+	for _, tt := range []struct {
+		name, text  string
+		title       string
+		end, last   int
+		zeros, torn bool
+		warnings    int
+	}{
+		{name: "many lines", text: comments + "TITLE a\n", title: "a", end: len(comments) + 8, last: len(comments)},
+		{name: "line over reads", text: "TITLE " + strings.Repeat("y", 3*journalChunk) + "\n", title: strings.Repeat("y", 3*journalChunk), end: 3*journalChunk + 7},
+		{name: "longest", text: "TITLE " + strings.Repeat("y", maxJournalLine-7) + "\n", title: strings.Repeat("y", maxJournalLine-7), end: maxJournalLine},
+		{name: "too long", text: "TITLE " + strings.Repeat("y", maxJournalLine-6) + "\nTITLE b\n", title: "b", end: maxJournalLine + 1 + 8, last: maxJournalLine + 1, warnings: 1},
+		{name: "too long and torn", text: "TITLE b\nTITLE " + strings.Repeat("y", maxJournalLine), title: "b", end: maxJournalLine + 6 + 8, last: 8, torn: true, warnings: 1},
+		{name: "zeros", text: "TITLE b\n" + strings.Repeat("\x00", 2*maxJournalLine), title: "b", end: 8, zeros: true},
+		{name: "zeros behind a torn line", text: "MAXUSERS 3\nTITLE c" + strings.Repeat("\x00", 2*maxJournalLine), title: "c", end: 11 + 7, last: 11, zeros: true, torn: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h, j := readTest(t, tt.text)
+			if h.Title() != tt.title {
+				t.Errorf("title of %d bytes, want %d", len(h.Title()), len(tt.title))
+			}
+			if j.end != int64(tt.end) || j.lastStart != int64(tt.last) || j.zeros != tt.zeros || j.complete == tt.torn || len(j.warnings) != tt.warnings {
+				t.Errorf("end %d, last line at %d, zeros %v, complete %v, warnings %q", j.end, j.lastStart, j.zeros, j.complete, j.warnings)
+			}
+		})
 	}
 }

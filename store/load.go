@@ -25,9 +25,6 @@ import (
  */
 
 const (
-	// maxJournal bounds a journal in bytes. It grows by some 30 bytes a join:
-	// 256 MiB are years of a crowded session.
-	maxJournal = 256 << 20
 	// repairers is how many sessions are synced at a time: syncs of one disk
 	// join.
 	repairers = 16
@@ -178,11 +175,9 @@ func (s *Store) readInto(c *candidate) error {
 	if c.journal, err = s.o.FS.OpenFile(s.path(c.name), os.O_RDWR, 0); err != nil {
 		return refuse("let the server's user read and write the file", "open journal: %w", err)
 	}
-	text, err := readAll(c.journal, maxJournal)
-	if err != nil {
+	if c.text, err = c.h.readJournalFile(c.journal, c.h.Started); err != nil {
 		return refuse("check the disk, or restore the file from a backup", "read journal: %w", err)
 	}
-	c.text = c.h.readJournal(string(text), c.h.Started)
 	if err := s.openRecording(c); err != nil {
 		return err
 	}

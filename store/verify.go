@@ -127,13 +127,18 @@ func (o Verify) Each(do func(*Verdict) bool) (orphans []string, err error) {
 func (o Verify) session(s *Store, journal string) *Verdict {
 	id, _, _ := strings.Cut(journal, ".")
 	v := &Verdict{ID: id, Journal: journal}
-	text, err := o.read(filepath.Join(o.Dir, journal))
+	file, err := o.FS.OpenFile(filepath.Join(o.Dir, journal), os.O_RDONLY, 0)
+	if err != nil {
+		v.Err = fmt.Errorf("open journal: %w", err)
+		return v
+	}
+	defer file.Close()
+	h := newHistory(s, id, time.Time{})
+	j, err := h.readJournalFile(file, time.Time{})
 	if err != nil {
 		v.Err = fmt.Errorf("read journal: %w", err)
 		return v
 	}
-	h := newHistory(s, id, time.Time{})
-	j := h.readJournal(string(text), time.Time{})
 	v.Warnings = j.warnings
 	if j.dropped > 0 {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("%d more doubtful lines", j.dropped))
@@ -152,21 +157,12 @@ func (o Verify) session(s *Store, journal string) *Verdict {
 		return v
 	}
 	if len(v.Damages) > 0 && o.Salvage != "" && v.Messages > 0 {
-		v.SalvageErr = o.salvage(v, f, text)
+		v.SalvageErr = o.salvage(v, f, file)
 	}
 	if v.Messages == 0 && len(v.Damages) == 0 {
 		v.Err = errBlank
 	}
 	return v
-}
-
-func (o Verify) read(name string) ([]byte, error) {
-	f, err := o.FS.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readAll(f, maxJournal)
 }
 
 // open opens the recording that Load would take.
@@ -328,39 +324,23 @@ func (v *Verdict) damage(from, to int64, reason string) {
 }
 
 // salvage writes what is good to a new recording, beside a copy of the journal.
-func (o Verify) salvage(v *Verdict, f File, journal []byte) error {
+func (o Verify) salvage(v *Verdict, f, journal File) error {
 	if err := o.FS.MkdirAll(o.Salvage, dirPerm); err != nil {
 		return err
 	}
 	err := o.create(v.Recording, func(to File) error {
-		at := int64(0)
-		write := func(b []byte) error {
-			_, err := to.WriteAt(b, at)
-			at += int64(len(b))
+		if _, err := to.WriteAt(v.head, 0); err != nil {
 			return err
 		}
-		if err := write(v.head); err != nil {
-			return err
-		}
-		w := &reader{f: f, size: v.Size}
-		for _, g := range v.good {
-			for p := g.from; p < g.to; {
-				chunk := w.bytes(p, int(min(scanChunk, g.to-p)))
-				if w.err != nil {
-					return w.err
-				}
-				if err := write(chunk); err != nil {
-					return err
-				}
-				p += int64(len(chunk))
-			}
-		}
-		return nil
+		return copyParts(to, int64(len(v.head)), f, v.Size, v.good)
 	})
 	if err == nil {
 		err = o.create(v.Journal, func(to File) error {
-			_, err := to.WriteAt(journal, 0)
-			return err
+			size, err := journal.Size()
+			if err != nil {
+				return err
+			}
+			return copyParts(to, 0, journal, size, []good{{to: size}})
 		})
 	}
 	if err == nil {
@@ -368,6 +348,24 @@ func (o Verify) salvage(v *Verdict, f File, journal []byte) error {
 		err = o.FS.SyncDir(o.Salvage)
 	}
 	return err
+}
+
+// copyParts writes parts of a file of size bytes one after the other, from at on.
+func copyParts(to File, at int64, from File, size int64, parts []good) error {
+	r := &reader{f: from, size: size}
+	for _, g := range parts {
+		for p := g.from; p < g.to; {
+			chunk := r.bytes(p, int(min(scanChunk, g.to-p)))
+			if r.err != nil {
+				return r.err
+			}
+			if _, err := to.WriteAt(chunk, at); err != nil {
+				return err
+			}
+			at, p = at+int64(len(chunk)), p+int64(len(chunk))
+		}
+	}
+	return nil
 }
 
 // create writes a new file of the folder of what is salvaged.
