@@ -70,7 +70,7 @@ func TestControl(t *testing.T) {
 	guest.await("the kick", guest.said("too loud"))
 	writeTo(t, configuration, "[config]\nserverTitle = Two\n")
 	ctl("reload")
-	s.await("the reloaded file", func() bool { return strings.Contains(s.log.String(), "Reloaded "+configuration) })
+	s.awaitLog("Reloaded " + configuration)
 	ctl("terminate", "demo", "bed time")
 	host.await("the end", host.said("bed time"))
 	if out := ctl("sessions"); out != "There are no sessions.\n" {

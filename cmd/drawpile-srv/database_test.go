@@ -168,11 +168,11 @@ func TestRunDisplacedDatabase(t *testing.T) {
 	if err := os.Rename(path, path+".old"); err != nil {
 		t.Fatal(err)
 	}
-	s.await("told", func() bool { return strings.Contains(s.log.String(), path+" was moved, removed or replaced") })
+	s.awaitLog(path + " was moved, removed or replaced")
 	if err := os.Rename(path+".old", path); err != nil {
 		t.Fatal(err)
 	}
-	s.await("back", func() bool { return strings.Contains(s.log.String(), path+" is back") })
+	s.awaitLog(path + " is back")
 	if status := s.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status %d", status)
 	}

@@ -52,9 +52,7 @@ func TestRunKit(t *testing.T) {
 					t.Errorf("46: %s start: sessions of the reference: %s", start, list)
 				}
 			} else if start == "first" {
-				if !strings.Contains(s.log.String(), "--report-url has no effect until the setting abusereport is true") {
-					t.Errorf("no warning in\n%s", s.log)
-				}
+				s.awaitLog("--report-url has no effect until the setting abusereport is true")
 				s.hostAs("alice", "kit").cmd("sessionconf", map[string]any{"title": "x"})
 			} else {
 				s.login("bob", "") // the session need not be there: by default none persists

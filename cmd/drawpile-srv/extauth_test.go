@@ -85,9 +85,7 @@ func TestRunExternalAuth(t *testing.T) {
 		}
 	}
 	s := launch(t, "--config", settings, "--extauth", fake.url)
-	if !strings.Contains(s.log.String(), "Warn/Status --extauth has no effect until the setting extauth is true") {
-		t.Errorf("no warning in\n%s", s.log)
-	}
+	s.awaitLog("Warn/Status --extauth has no effect until the setting extauth is true")
 	c, g := s.connect()
 	if c.send(`{"cmd":"ident","args":["auth"]}`); g.Methods["extauth"] != nil || fake.asked.Load() != 0 {
 		t.Errorf("asked before it was switched on; methods %v", g.Methods)
@@ -190,9 +188,7 @@ func TestRunExternalAuthUnreachable(t *testing.T) {
 	url := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t))) + "/"
 	settings := writeFile(t, "settings.ini", "extauth = true\n[users]\ncarol:plain;pw:\n")
 	s := launch(t, "--config", settings, "--extauth", url)
-	if !strings.Contains(s.log.String(), "because extauthkey is missing") {
-		t.Errorf("no warning in\n%s", s.log)
-	}
+	s.awaitLog("because extauthkey is missing")
 	c, _ := s.connect()
 	c.send(`{"cmd":"ident","args":["alice"],"kwargs":{"intent":"extauth"}}`)
 	if got := c.reply(`"intentMismatch"`); !strings.Contains(got, `"extauthfallback":true`) || !strings.Contains(got, `"method":"guest"`) {

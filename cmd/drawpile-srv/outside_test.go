@@ -92,13 +92,13 @@ func TestRunListings(t *testing.T) {
 	}
 	s = launch(t, args...)
 	announced("after a stop")
-	s.await("the answer", func() bool { return strings.Contains(s.log.String(), "Announced at: ") })
+	s.awaitLog("Announced at: ")
 	s.stop(syscall.SIGKILL)
 	s = launch(t, args...)
 	announced("after a crash")
 
 	// Hiding the session takes it off the list for good.
-	s.await("the answer", func() bool { return strings.Contains(s.log.String(), "Announced at: ") })
+	s.awaitLog("Announced at: ")
 	if err := os.WriteFile(settings, []byte("[config]\npersistence = true\n[users]\nmod:plain;pw:MOD\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -137,6 +137,13 @@ func launchCommand(t *testing.T, cmd *exec.Cmd, port int) *testServer {
 	return s
 }
 
+// awaitLog waits until text is in the log, which is written when the client may
+// have its answer already.
+func (s *testServer) awaitLog(text string) {
+	s.t.Helper()
+	s.await(fmt.Sprintf("%q in the log", text), func() bool { return strings.Contains(s.log.String(), text) })
+}
+
 // await waits until ready.
 func (s *testServer) await(what string, ready func() bool) {
 	s.t.Helper()
@@ -457,9 +464,7 @@ func TestRunHalfOfTLS(t *testing.T) {
 	if _, g := s.connect(); slices.Contains(g.Flags, "TLS") {
 		t.Errorf("flags %q", g.Flags)
 	}
-	if !strings.Contains(s.log.String(), "Warn/Status no TLS: --ssl-cert and --ssl-key work only together") {
-		t.Errorf("no warning in\n%s", s.log)
-	}
+	s.awaitLog("Warn/Status no TLS: --ssl-cert and --ssl-key work only together")
 }
 
 func TestRunReloadsSettings(t *testing.T) {
@@ -476,7 +481,7 @@ func TestRunReloadsSettings(t *testing.T) {
 	if g.Rules != "second rules" || g.Methods["auth"] == nil || !slices.Contains(g.Flags, "MULTI") {
 		t.Errorf("greeting %+v", g)
 	}
-	s.await("warning", func() bool { return strings.Contains(s.log.String(), `:2: sessionCountLimit = oops`) })
+	s.awaitLog(`:2: sessionCountLimit = oops`)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func TestRunLogTellsNoSecrets(t *testing.T) {
 				return strings.Contains(s.log.String(), "Made operator by password") && strings.Contains(s.log.String(), "Unable to send abuse report")
 			})
 			_ = guest.conn.Close()
-			s.await("the guest to be gone", func() bool { return strings.Contains(s.log.String(), "Left session") })
+			s.awaitLog("Left session")
 
 			for _, id := range []string{"hidden:WRONG-CODE", "hidden:" + made.Secret} {
 				invited, _ := s.connect()
@@ -116,7 +116,7 @@ func TestRunLogTellsNoSecrets(t *testing.T) {
 				c.send(fmt.Sprintf(`{"cmd":"ident","args":["auth"],"kwargs":{"extauth":%q}}`, token))
 				c.reply(`"type"`)
 			}
-			s.await("the last login", func() bool { return strings.Contains(s.log.String(), "Login error (extAuthError)") })
+			s.awaitLog("Login error (extAuthError)")
 			if status := s.stop(syscall.SIGTERM); status != exitOK {
 				t.Errorf("exit status %d", status)
 			}

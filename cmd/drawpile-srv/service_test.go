@@ -123,7 +123,7 @@ func TestRunServiceManagerHangs(t *testing.T) {
 	c := command("--port", strconv.Itoa(port), "--listen", "127.0.0.1")
 	c.Env = append(c.Env, "NOTIFY_SOCKET="+n.path, "WATCHDOG_USEC=2000")
 	s := launchCommand(t, c, port)
-	s.await("a full socket", func() bool { return strings.Contains(s.log.String(), "Cannot tell the service manager") })
+	s.awaitLog("Cannot tell the service manager")
 	if status := s.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status %d:\n%s", status, s.log.String())
 	}
@@ -166,9 +166,7 @@ func TestRunPassedSocket(t *testing.T) {
 			f, port := listening(t)
 			unused := freePort(t)
 			s := launchCommand(t, passing(t, names, []*os.File{f}, "--port", strconv.Itoa(unused), "--listen", "127.0.0.1"), port)
-			if want := "Warn/Status --port, --listen: ignored, because the service manager has passed sockets"; !strings.Contains(s.log.String(), want) {
-				t.Errorf("%q is not in\n%s", want, s.log)
-			}
+			s.awaitLog("Warn/Status --port, --listen: ignored, because the service manager has passed sockets")
 			if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(unused))); err == nil {
 				conn.Close()
 				t.Error("listens at --port")
@@ -390,8 +388,6 @@ func TestRunThreePassedSockets(t *testing.T) {
 			conn.Close()
 			t.Error("listens at --port")
 		}
-		if want := "--port, --websocket-port, --web-admin-port: ignored"; !strings.Contains(s.log.String(), want) {
-			t.Errorf("%q is not in the log", want)
-		}
+		s.awaitLog("--port, --websocket-port, --web-admin-port: ignored")
 	}
 }

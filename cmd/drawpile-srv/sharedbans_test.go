@@ -47,9 +47,7 @@ func TestRunSharedBans(t *testing.T) {
 	if got := tell(strings.Repeat("c", 32)); got != "hosts" {
 		t.Errorf("somebody else: %s", got)
 	}
-	if text := "SID '" + sid + "' is banned (extban 7)"; !strings.Contains(s.log.String(), text) {
-		t.Errorf("%q is not in the log", text)
-	}
+	s.awaitLog("SID '" + sid + "' is banned (extban 7)")
 	if status := s.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status %d", status)
 	}
@@ -120,5 +118,5 @@ func TestRunKeptSharedBans(t *testing.T) {
 	if first, second := s.hosting(ids[0]), s.hosting(ids[1]); first != "hosts" || second != banned {
 		t.Errorf("without the source: %s, %s", first, second)
 	}
-	s.await("the failure", func() bool { return strings.Contains(s.log.String(), "Error/ExtBan Network error: status 503") })
+	s.awaitLog("Error/ExtBan Network error: status 503")
 }
