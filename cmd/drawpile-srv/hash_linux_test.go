@@ -44,8 +44,9 @@ func TestRunHashesElsewhere(t *testing.T) {
 	}
 	for _, thread := range threads {
 		id, _ := strconv.Atoi(filepath.Base(thread))
-		if a, err := unix.SchedGetAttr(id, 0); err == nil && a.Policy != unix.SCHED_IDLE {
-			t.Errorf("thread %d: scheduling policy %d", id, a.Policy)
+		// On a busy machine it may be the process in a hurry.
+		if a, err := unix.SchedGetAttr(id, 0); err == nil && a.Policy != unix.SCHED_IDLE && a.Nice < 10 {
+			t.Errorf("thread %d: scheduling policy %d, niceness %d", id, a.Policy, a.Nice)
 		}
 	}
 	if err := syscall.Kill(first[0], syscall.SIGKILL); err != nil {

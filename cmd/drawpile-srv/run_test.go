@@ -30,7 +30,7 @@ const runAsServer = "DRAWRELAY_TEST_SERVER"
 
 // patience is how long anything may take before a test gives up on it. Nothing
 // is measured with it.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runAsServer) != "" {

@@ -147,12 +147,13 @@ func TestPurge(t *testing.T) {
 // TestPurgeAtOpening deletes more than one batch, and says so in the log.
 func TestPurgeAtOpening(t *testing.T) {
 	x := newFixture(t)
+	x.Put(serverlog.Entry{Time: x.now, Message: "new"})
+	x.ok(x.Close())
 	other := openTool(t, x.path)
 	other.exec("INSERT INTO settings VALUES ('logpurgedays', '7')",
 		fmt.Sprintf("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= %d) "+
 			"INSERT INTO serverlog SELECT '2020-01-01T00:00:00Z', 2, 'Status', '', '', 'old' FROM n", 2*purgeBatch))
-	x.Put(serverlog.Entry{Time: x.now, Message: "new"})
-	x.reopen()
+	x.open()
 	records, err := x.Log(context.Background(), serverlog.Query{Level: serverlog.Debug})
 	x.ok(err)
 	var left []string

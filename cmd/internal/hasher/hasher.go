@@ -25,7 +25,7 @@ const (
 	// leisure is how long a hash may take in a process that runs only when
 	// nothing else wants to. On a machine that is busy for longer it begins
 	// anew in one that gets a share of the time.
-	leisure = 5 * time.Second
+	leisure = 2 * time.Second
 	// jobTime is how long one hash may take then: the dearest that is accepted,
 	// 4 passes over 1 GiB, on a small board beside a flood of others.
 	jobTime = 2 * time.Minute
