@@ -26,6 +26,7 @@ type commandSpec struct {
 	need permission
 	run  func(s *session, st *seat, c frame.Command) error
 	list bool // known only where sessions can be listed
+	keep bool // the journal keeps what it changes, as often as it is given
 }
 
 var commands map[string]commandSpec
@@ -35,7 +36,7 @@ func init() {
 		"init-begin":      {need: opLevel, run: (*session).initBegin},
 		"init-complete":   {need: opLevel, run: (*session).initComplete},
 		"init-cancel":     {need: opLevel, run: (*session).initCancel},
-		"sessionconf":     {need: opLevel, run: (*session).sessionConf},
+		"sessionconf":     {need: opLevel, run: (*session).sessionConf, keep: true},
 		"kick-user":       {need: deputyLevel, run: (*session).kickUser},
 		"gain-op":         {need: anyone, run: (*session).gainOp},
 		"reset-session":   {need: opLevel, run: (*session).resetSession},
@@ -43,15 +44,15 @@ func init() {
 		"remove-ban":      {need: opLevel, run: (*session).removeBan},
 		"mute":            {need: opLevel, run: (*session).mute},
 		"export-bans":     {need: opLevel, run: (*session).exportBans},
-		"import-bans":     {need: opLevel, run: (*session).importBans},
-		"auth-list":       {need: opLevel, run: (*session).authList},
-		"invite-create":   {need: opLevel, run: (*session).inviteCreate},
-		"invite-remove":   {need: opLevel, run: (*session).inviteRemove},
+		"import-bans":     {need: opLevel, run: (*session).importBans, keep: true},
+		"auth-list":       {need: opLevel, run: (*session).authList, keep: true},
+		"invite-create":   {need: opLevel, run: (*session).inviteCreate, keep: true},
+		"invite-remove":   {need: opLevel, run: (*session).inviteRemove, keep: true},
 		"thumbnail-error": {need: anyone, run: (*session).thumbnailError},
 		"report":          {need: anyone, run: (*session).reportAbuse},
 
-		"announce-session": {opLevel, (*session).announceSession, true},
-		"unlist-session":   {opLevel, (*session).unlistSession, true},
+		"announce-session": {opLevel, (*session).announceSession, true, true},
+		"unlist-session":   {opLevel, (*session).unlistSession, true, true},
 
 		"ready-to-autoreset":  {need: opLevel, run: (*session).readyToReset},
 		"stream-reset-start":  {need: opLevel, run: (*session).startStream},
@@ -74,6 +75,8 @@ func (s *session) command(st *seat, c frame.Command) {
 		s.commandError(st, c.Name, "Not a session owner")
 	case spec.need == deputyLevel && !st.operator() && !s.deputy(st):
 		s.commandError(st, c.Name, "Not a session owner or a deputy")
+	case spec.keep && s.hist.JournalFull() && !st.person.Moderator():
+		s.commandError(st, c.Name, "This session has been changed too often to keep more: host a new one, or ask a moderator")
 	default:
 		if err := spec.run(s, st, c); err != nil {
 			s.commandError(st, c.Name, err.Error())

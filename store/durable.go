@@ -18,11 +18,12 @@ type Durable struct {
 	// outcome of Err has changed. It must not block. Set before the first Kick.
 	OnCommit func()
 
-	log     atomic.Pointer[Log]
-	dirty   atomic.Bool // a kick has not been served yet
-	stalled atomic.Bool // changed with c.mu held
-	err     atomic.Pointer[error]
-	pending atomic.Int64 // bytes of journal lines not written yet
+	log       atomic.Pointer[Log]
+	dirty     atomic.Bool // a kick has not been served yet
+	stalled   atomic.Bool // changed with c.mu held
+	err       atomic.Pointer[error]
+	pending   atomic.Int64 // bytes of journal lines not written yet
+	journaled atomic.Int64 // bytes of the journal, with those
 
 	errs      sync.Mutex // protects the parts of err
 	writeErr  error      // of the last write
@@ -56,6 +57,7 @@ type Durable struct {
 // nothing to write.
 func (c *Committer) NewDurable(log *Log, journal File, position int64) *Durable {
 	d := &Durable{c: c, journal: journal, position: position}
+	d.journaled.Store(position)
 	d.log.Store(log)
 	if c != nil {
 		d.idle = sync.NewCond(&c.mu)
@@ -81,6 +83,7 @@ func (d *Durable) Journal(line string) {
 	d.lines = append(d.lines, '\n')
 	d.mu.Unlock()
 	d.pending.Add(int64(len(line)) + 1)
+	d.journaled.Add(int64(len(line)) + 1)
 	d.Kick()
 }
 

@@ -110,6 +110,18 @@ func (h *History) journal(line string) {
 	h.Durable.Journal(line)
 }
 
+// fullJournal is from which size in bytes on a journal takes no more changes that
+// members ask for without an end: half a million titles. What they cannot make up
+// at will, as joins, goes on.
+const fullJournal = 64 << 20
+
+// JournalFull reports whether the session has been changed so often that its
+// journal, which is never rewritten, takes too much of the disk. Sessions in
+// memory never have. Any goroutine.
+func (h *History) JournalFull() bool {
+	return h.Durable != nil && h.Durable.journaled.Load() >= fullJournal
+}
+
 // HasFiles reports whether the session is kept in files. Immutable.
 func (h *History) HasFiles() bool { return h.store.o.Dir != "" }
 
