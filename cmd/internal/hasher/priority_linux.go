@@ -8,9 +8,10 @@ import (
 	"drawrelay/store"
 )
 
-// hurriedNice is the niceness of processes in a hurry: beside a busy thread of
-// the server they get about a tenth of a processor.
-const hurriedNice = 10
+// hurriedNice is the niceness of processes in a hurry, that of the server's
+// threads other than loops: beside a busy loop, or another program's thread, they
+// get about a quarter of a processor.
+const hurriedNice = 5
 
 // lowerPriority makes this process give way to all others: also on kernels on
 // which being nice alone lets a thread finish its turn first, and so that others
