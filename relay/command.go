@@ -51,8 +51,8 @@ func init() {
 		"thumbnail-error": {need: anyone, run: (*session).thumbnailError},
 		"report":          {need: anyone, run: (*session).reportAbuse},
 
-		"announce-session": {opLevel, (*session).announceSession, true, true},
-		"unlist-session":   {opLevel, (*session).unlistSession, true, true},
+		"announce-session": {need: opLevel, run: (*session).announceSession, list: true, keep: true},
+		"unlist-session":   {need: opLevel, run: (*session).unlistSession, list: true, keep: true},
 
 		"ready-to-autoreset":  {need: opLevel, run: (*session).readyToReset},
 		"stream-reset-start":  {need: opLevel, run: (*session).startStream},

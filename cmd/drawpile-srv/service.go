@@ -194,8 +194,8 @@ func (s *service) notify(state string) {
 	}
 }
 
-// sendNotification sends a message to a datagram socket, none = "". It is what
-// daemon.SdNotify does, but for ever if nobody reads (sd_notify(3)).
+// sendNotification sends a message to a datagram socket, none = "", as
+// daemon.SdNotify does, which waits for ever if nobody reads (sd_notify(3)).
 func sendNotification(socket, state string) error {
 	if socket == "" {
 		return nil
