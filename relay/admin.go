@@ -81,7 +81,7 @@ func (s *Server) TellEverybody(message, alertText string) {
 // Terminate ends a session for good. A reason is told to its members first
 // unless it is empty.
 func (s *Server) Terminate(ctx context.Context, idOrAlias, reason string) error {
-	return s.end(ctx, idOrAlias, func(x *session) {
+	return s.consult(ctx, idOrAlias, func(x *session) {
 		if reason != "" {
 			x.tellAll(alert("terminatesessionadmin", "Session shut down by administrator: "+reason, named("reason", reason)))
 		}
@@ -92,26 +92,7 @@ func (s *Server) Terminate(ctx context.Context, idOrAlias, reason string) error 
 // TerminateQuietly ends a session for good without its members noticing: they
 // stay connected and see only their own drawing.
 func (s *Server) TerminateQuietly(ctx context.Context, idOrAlias string) error {
-	return s.end(ctx, idOrAlias, (*session).killQuietly)
-}
-
-// end is consult for what ends the session: the questions of others are
-// answered by that, and so is this one.
-func (s *Server) end(ctx context.Context, idOrAlias string, f func(*session)) error {
-	r := s.registry.find(idOrAlias)
-	if r == nil {
-		return ErrNoSession
-	}
-	ended := false
-	err := r.consult(ctx, func(answer func()) {
-		ended = true
-		f(r.session)
-		answer()
-	})
-	if errors.Is(err, ErrNoSession) && ended {
-		return nil
-	}
-	return err
+	return s.consult(ctx, idOrAlias, (*session).killQuietly)
 }
 
 // Opword returns the stored hash of the session's operator password, empty if

@@ -42,7 +42,8 @@ const (
 
 // consult runs f on the owner loop once the session is ready for it, and waits
 // until f, or what f has set off, calls answer on that loop. It returns
-// ErrNoSession if the session ends before. When ctx ends before f has begun, f
+// ErrNoSession if the session ends before; what answers in the event in which
+// it ends the session has been in time. When ctx ends before f has begun, f
 // never runs. What f writes may be read if the result is nil. Any goroutine but
 // a loop's.
 func (r *room) consult(ctx context.Context, f func(answer func())) error {
@@ -56,7 +57,7 @@ func (r *room) consult(ctx context.Context, f func(answer func())) error {
 		r.questions = append(r.questions, q)
 		r.session.whenReady(func() {
 			switch {
-			case q.over:
+			case q.over, r.over:
 			case !q.taken.CompareAndSwap(questionOpen, questionBegun):
 				r.answer(q)
 			default:
@@ -96,6 +97,14 @@ func (r *room) ask(f func()) bool {
 		f()
 		answer()
 	}) == nil
+}
+
+// endQuestions tells all who still wait that the session has ended. Owner loop,
+// after the event in which it did: who asked for the end is answered in that.
+func (r *room) endQuestions() {
+	for len(r.questions) > 0 {
+		r.answer(r.questions[0])
+	}
 }
 
 func (r *room) answer(q *question) {

@@ -401,8 +401,6 @@ func (r *room) end(remove bool) {
 		}
 	}
 	r.srv.registry.remove(r)
-	for len(r.questions) > 0 {
-		r.answer(r.questions[0])
-	}
+	l.do(r.endQuestions)
 	r.srv.finish(r, remove)
 }

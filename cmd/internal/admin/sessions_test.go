@@ -380,6 +380,25 @@ func TestSecondKick(t *testing.T) {
 	w.await("cut off", b.gone)
 }
 
+// checklist 37 and 39: to kick the only member is a success although its session
+// ends with that, and it is told why.
+func TestKickLast(t *testing.T) {
+	w := newWorld(t, setup{})
+	for round := range 10 { // what went wrong depended on how soon the connection was closed
+		for _, by := range []string{"sessions", "users"} {
+			a := w.host(fmt.Sprint("alice", round), "")
+			path := fmt.Sprintf("sessions/%s/%d", a.session, a.id)
+			if by == "users" {
+				path = "users/" + w.ok("GET", path, "")["uid"].(string)
+			}
+			w.equal(by+": kick", w.ok("DELETE", path, ""), object{"status": "ok", "force": false})
+			reason, text := a.bye()
+			w.equal(by+": told", []any{reason, text}, []any{uint8(1), "the server administrator"})
+			w.await("end", func() bool { return w.request("GET", "/api/sessions/"+a.session, "").status == 404 })
+		}
+	}
+}
+
 // checklist 38 and 39.
 func TestUsers(t *testing.T) {
 	w := newWorld(t, setup{})
