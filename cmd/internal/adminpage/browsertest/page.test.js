@@ -2,7 +2,7 @@
 // server or on the members.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { World, Service, until } from './setup.js';
+import { World, Service, notice, until } from './setup.js';
 
 let world;
 let alice;
@@ -17,7 +17,6 @@ before(async () => {
 after(() => world?.stop());
 
 const button = (scope, name) => scope.getByRole('button', { name, exact: true });
-const notice = (page, text) => page.locator('.toast', { hasText: text }).waitFor();
 const dialog = (page) => page.getByRole('dialog');
 const session = () => world.api(`sessions/${alice.session}`);
 
@@ -334,12 +333,14 @@ test('a ban that disconnects', async () => {
   await form.getByLabel('Disconnect them now as well').check();
   await button(form, 'Ban the address').click();
   await dialog(page).getByText('3 users connected now').waitFor();
-  await answer(page, {}, 'Ban');
-  await frank.gone();
-  await alice.gone();
-  await notice(page, '3 users disconnected');
-  const [ban] = (await world.api('banlist/')).filter((b) => b.ip === '127.0.0.1');
-  await world.api(`banlist/${ban.id}`, 'DELETE');
+  try {
+    await answer(page, {}, 'Ban');
+    await frank.gone();
+    await alice.gone();
+    await notice(page, '3 users disconnected');
+  } finally { // whatever happens, the other tests need their members
+    for (const b of await world.api('banlist/')) if (b.ip === '127.0.0.1') await world.api(`banlist/${b.id}`, 'DELETE');
+  }
   await world.close(page);
   for (const m of [alice, bob, frank]) m.close();
   alice = await world.member('alice').host('Doodle night', 'doodles2');

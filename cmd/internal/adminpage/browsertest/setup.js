@@ -71,6 +71,30 @@ const launch = () => chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
 
+// remember runs in a page and keeps the texts of all notices that were shown: a
+// notice goes after a while, maybe before it is looked for.
+function remember() {
+  window.notices = [];
+  const known = new WeakSet();
+  new MutationObserver(() => {
+    for (const e of document.querySelectorAll('.toast span')) {
+      if (!known.has(e) && e.checkVisibility()) {
+        known.add(e);
+        window.notices.push(e.textContent);
+      }
+    }
+  }).observe(document, { childList: true, subtree: true });
+}
+
+// notice waits for a notice that was not waited for before, and forgets it and
+// those before it.
+export function notice(page, text) {
+  return page.waitForFunction((part) => {
+    const i = window.notices.findIndex((n) => n.includes(part));
+    return i >= 0 && window.notices.splice(0, i + 1);
+  }, text);
+}
+
 // watch remembers everything that goes wrong in a page, and requests to
 // anywhere but its server.
 function watch(page, base) {
@@ -124,6 +148,7 @@ export class World {
   async open(view, { width = 1280, height = 900, scheme = 'light' } = {}) {
     const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: scheme, httpCredentials: credentials, reducedMotion: 'reduce' });
     context.setDefaultTimeout(patience);
+    await context.addInitScript(remember);
     const page = await context.newPage();
     watch(page, this.base);
     await page.goto(`${this.base}#/${view}`);
