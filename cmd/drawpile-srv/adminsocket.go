@@ -12,6 +12,10 @@ import (
 	"drawrelay/store/serverlog"
 )
 
+func errNotSocket(path string) error {
+	return fmt.Errorf("--web-admin-socket %s: there is something else with that name; choose another", path)
+}
+
 // listenUnix opens the Unix socket of the admin API for the own account only. A
 // socket that a server has left behind when it was killed is replaced; one that
 // answers is not.
@@ -22,7 +26,7 @@ func listenUnix(path string) (net.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("--web-admin-socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("--web-admin-socket %s: there is something else with that name; choose another", path)
+		return nil, errNotSocket(path)
 	default:
 		if c, err := net.Dial("unix", path); err == nil {
 			_ = c.Close() // nothing was said

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -318,20 +319,46 @@ func (r *checkReport) files(o *options) {
 		r.templates(o.templates)
 	}
 	if o.selfSigned != "" {
-		r.folder("--data", o.selfSigned)
+		r.folder("--data", o.selfSigned, true)
 	}
 	if o.sessions != "" {
-		r.folder("--sessions", o.sessions)
+		r.folder("--sessions", o.sessions, true)
+	}
+	if o.checksums != "" {
+		r.folder("--checksums", o.checksums, true)
+	}
+	if o.record != "" {
+		r.recordings(o.record)
+	}
+	if o.admin.socket != "" {
+		r.socket(o.admin.socket)
 	}
 	if o.database == "" {
 		return
 	}
-	r.folder("--database", filepath.Dir(o.database))
+	r.folder("--database", filepath.Dir(o.database), false)
 	if _, err := store.OS.Stat(o.database); err == nil {
 		if err := mayUse(o.database, false); err != nil {
 			r.bad(fmt.Errorf("--database: %w; let the server's user read and write it", err))
 		}
 	}
+}
+
+// recordings looks at the folder of the recordings, which is made with the first
+// of them: a start does without.
+func (r *checkReport) recordings(path string) {
+	if info, err := store.OS.Stat(path); err != nil || !info.IsDir() {
+		path = filepath.Dir(path)
+		if at := strings.IndexByte(path, '%'); at >= 0 { // perhaps a placeholder: what is above it is known
+			path = filepath.Dir(path[:at] + "x")
+		}
+	}
+	before := len(r.errors)
+	r.folder("--record", path, true)
+	for _, text := range r.errors[before:] {
+		r.odd(text + "; until then there are no recordings")
+	}
+	r.errors = r.errors[:before]
 }
 
 // templates reads all templates as a start does, which leaves out those that
@@ -349,10 +376,25 @@ func (r *checkReport) templates(dir string) {
 	fmt.Fprintf(r.table, "\n%d usable templates\n", len(f.List()))
 }
 
-// folder looks whether the server can use a folder, or make it.
-func (r *checkReport) folder(option, dir string) {
+// socket looks whether the server can make its Unix socket; it may be there
+// because the server runs, or because it was killed.
+func (r *checkReport) socket(path string) {
+	if info, err := store.OS.Stat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		r.bad(errNotSocket(path))
+		return
+	}
+	if limit := len(new(syscall.RawSockaddrUnix).Path); len(path) >= limit {
+		r.bad(fmt.Errorf("--web-admin-socket %s: the path is too long; the limit is %d bytes", path, limit-1))
+		return
+	}
+	r.folder("--web-admin-socket", filepath.Dir(path), false)
+}
+
+// folder looks whether the server can use a folder, or make it if it makes that
+// one.
+func (r *checkReport) folder(option, dir string, made bool) {
 	info, err := store.OS.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) && option != "--database" {
+	if errors.Is(err, fs.ErrNotExist) && made {
 		r.odd(dir + " does not exist yet: it will be made")
 		for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
 			dir = filepath.Dir(dir)

@@ -119,6 +119,11 @@ func TestCheckFindsMistakes(t *testing.T) {
 		{[]string{"--templates", filepath.Join(t.TempDir(), "gone")}, []string{"error: --templates"}},
 		{[]string{"--sessions", file}, []string{"error: --sessions: " + file + " is not a folder"}},
 		{[]string{"--ssl-cert", file, "--ssl-key", file}, []string{"error: Couldn't load TLS certificate"}},
+		{[]string{"--sessions", t.TempDir(), "--checksums", file}, []string{"error: --checksums: " + file + " is not a folder"}},
+		{[]string{"--sessions", t.TempDir(), "--checksums", filepath.Join(file, "x")}, []string{"error: --checksums: stat " + file}},
+		{[]string{"--web-admin-socket", file}, []string{"error: --web-admin-socket " + file + ": there is something else"}},
+		{[]string{"--web-admin-socket", filepath.Join(t.TempDir(), "gone", "s")}, []string{"error: --web-admin-socket: stat "}},
+		{[]string{"--web-admin-socket", filepath.Join(t.TempDir(), strings.Repeat("x", 120))}, []string{"error: --web-admin-socket /", "too long"}},
 	} {
 		status, stdout, stderr := runOnce(t, append([]string{"check"}, tt.args...)...)
 		if status != exitFailed || strings.Contains(stdout, "\nGood") {
@@ -128,6 +133,17 @@ func TestCheckFindsMistakes(t *testing.T) {
 			if !strings.Contains(stderr, want) {
 				t.Errorf("%q: %q is not in\n%s", tt.args, want, stderr)
 			}
+		}
+	}
+	// Without recordings the server starts.
+	folder := t.TempDir()
+	for path, want := range map[string]string{
+		folder: "", filepath.Join(folder, "%d", "%i.dprec"): "", filepath.Join(folder, "new", "%a.dprec"): "will be made",
+		filepath.Join(file, "%i.dprec"): "--record: " + file + " is not a folder", filepath.Join(file, "%d", "%i"): "--record: " + file + " is not a folder",
+	} {
+		status, _, stderr := runOnce(t, "check", "--record", path)
+		if status != exitOK || (want == "") != (stderr == "") || !strings.Contains(stderr, want) {
+			t.Errorf("--record %s: exit status %d, %s", path, status, stderr)
 		}
 	}
 	if status, stdout, _ := runOnce(t, "check", "--help"); status != exitOK || !strings.HasPrefix(stdout, "Usage: drawpile-srv check ") {
