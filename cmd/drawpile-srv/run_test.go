@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -91,15 +92,29 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// freePort returns a port that was free a moment ago.
+// nextPort numbers the ports that freePort hands out; processes that run at the
+// same time begin at different places.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(uint32(os.Getpid()) * 64) }
+
+// freePort returns a port that was free a moment ago and is given to no other
+// test. It is below those that systems give to whoever does not ask for one, so
+// that no connection has it either by the time the server opens it.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports = 12_000, 20_000
+	for range ports {
+		port := first + int(nextPort.Add(1)%ports)
+		l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // launch starts a server at a free port of 127.0.0.1 and waits until it listens.

@@ -155,21 +155,16 @@ func (s Spec) start(o *Options) (*Server, error) {
 }
 
 func (srv *Server) launch(s Spec, o *Options) error {
-	port, err := freePort()
+	ports, err := freePorts(3)
 	if err != nil {
 		return err
 	}
-	webPort := 0
+	port, webPort, adminPort := ports[0], 0, 0
 	if o.Web {
-		if webPort, err = freePort(); err != nil {
-			return err
-		}
+		webPort = ports[1]
 	}
-	adminPort := 0
 	if o.Admin {
-		if adminPort, err = freePort(); err != nil {
-			return err
-		}
+		adminPort = ports[2]
 		if !s.Baseline {
 			srv.Admin = net.JoinHostPort("127.0.0.1", strconv.Itoa(adminPort))
 		}
@@ -278,12 +273,16 @@ func (srv *Server) Stop() error {
 	return err
 }
 
-// freePort returns a port that nobody listened on a moment ago.
-func freePort() (int, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePorts returns n different ports that nobody listened on a moment ago.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close() // not before all are chosen
+		ports[i] = ln.Addr().(*net.TCPAddr).Port
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port, nil
+	return ports, nil
 }

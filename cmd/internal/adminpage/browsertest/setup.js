@@ -21,13 +21,15 @@ const shots = process.env.SHOTS;
 
 const credentials = { username: 'admin', password: 'pass:word' };
 
-// freePort returns a port that was free a moment ago.
+// freePort returns a port that was free a moment ago, each once, from below those
+// that systems give to connections.
+let lastPort = 12000 + ((process.pid * 64) % 20000);
 function freePort() {
+  const port = lastPort < 32000 ? lastPort + 1 : 12000;
+  lastPort = port;
   return new Promise((resolve) => {
-    const s = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = s.address();
-      s.close(() => resolve(port));
-    });
+    const s = net.createServer().listen(port, () => s.close(() => resolve(port)));
+    s.on('error', () => resolve(freePort()));
   });
 }
 
