@@ -14,7 +14,7 @@ type Client struct {
 	ID       uint64        // entry.Conn.ID
 	Person   *entry.Person // as far as known; Name is empty before the identification
 	Accepted time.Time
-	Leaving  bool      // was told to go and has not hung up yet
+	Leaving  bool      // was told to go, but has not taken everything yet
 	LeftAt   time.Time // when that was
 }
 
@@ -23,6 +23,7 @@ type shown struct {
 	person atomic.Pointer[entry.Person]
 	left   atomic.Pointer[time.Time] // nil: not leaving
 	kick   atomic.Pointer[farewell]  // what an administrator ends it with
+	over   atomic.Bool               // everything is said, only the peer's end is missing
 }
 
 // show publishes the person as known now.
@@ -43,10 +44,14 @@ func (s *shown) kicked() error {
 }
 
 // Clients returns the connections between accept and seat, in the order of
-// their ids. Any goroutine.
+// their ids, without those that have been told everything and still have to
+// hang up. Any goroutine.
 func (s *Server) Clients() []Client {
 	var list []Client
 	s.each(func(c *conn) {
+		if c.shown.over.Load() {
+			return
+		}
 		v := Client{ID: c.id, Person: c.shown.person.Load(), Accepted: c.accepted}
 		if at := c.shown.left.Load(); at != nil {
 			v.Leaving, v.LeftAt = true, *at
@@ -62,7 +67,7 @@ func (s *Server) Clients() []Client {
 // once, which forced says. found is false if there is none. Any goroutine.
 func (s *Server) Kick(id uint64, text, details string) (forced, found bool) {
 	s.each(func(c *conn) {
-		if c.id != id {
+		if c.id != id || c.shown.over.Load() {
 			return
 		}
 		if c.shown.left.Load() != nil {

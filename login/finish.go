@@ -49,6 +49,7 @@ func (c *conn) finish(err error) {
 	}
 	c.wmu.Unlock()
 	if err == nil {
+		c.shown.over.Store(true)
 		c.closeOrderly()
 	}
 	c.alarm.sever()

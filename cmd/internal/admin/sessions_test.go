@@ -422,6 +422,11 @@ func TestUsers(t *testing.T) {
 	reason, text := lobby.bye()
 	w.equal("39: told", []any{reason, text}, []any{uint8(1), "the server administrator (bye)"})
 	w.logged("Kick Kicked by the server administrator (bye) (kicked via web admin)")
+	// It has taken everything: it is gone, although it does not hang up.
+	w.await("the end", lobby.gone)
+	_, listed := users(w.call(200, "GET", "users", "").v)["lobby"]
+	w.equal("39: listed, counted", []any{listed, w.ok("GET", "status", "")["users"]}, []any{false, 2.0})
+	w.refuse(404, "Not found", "DELETE", "users/"+uid, "")
 	w.equal("39: others", []any{fresh.gone(), a.gone()}, []any{false, false})
 	for _, id := range []string{"nosuch", "0", "0" + uid, strings.ToUpper(uid) + "F", "1"} {
 		w.refuse(404, "Not found", "DELETE", "users/"+id, "")

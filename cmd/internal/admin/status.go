@@ -35,7 +35,7 @@ func (s *Server) status(_ context.Context, c *call) reply {
 	return ok(statusReply{
 		ExtHost: host, ExtPort: s.cfg.Port, MaxSessions: s.cfg.Settings.Get().SessionCountLimit,
 		Sessions: len(s.cfg.Relay.All()), Started: isoTime(s.cfg.Started),
-		Users: s.cfg.Login.InLogin() + s.cfg.Relay.Connections(),
+		Users: len(s.cfg.Login.Clients()) + s.cfg.Relay.Connections(),
 	})
 }
 
