@@ -210,6 +210,9 @@ func (s *Server) member(ctx context.Context, c *call, id string, member uint8) r
 	case http.MethodDelete:
 		message := c.params.text("message")
 		if len(message) > maxKickMessage {
+			if _, err := s.cfg.Relay.Member(ctx, id, member); err != nil {
+				return s.failure(err)
+			}
 			return kickTooLong
 		}
 		if err := s.cfg.Relay.KickMember(ctx, id, member, message); err != nil {

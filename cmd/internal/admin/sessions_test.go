@@ -346,6 +346,7 @@ func TestMembers(t *testing.T) {
 	w.logged("Kick Kicked by the server administrator (" + strings.Repeat("ä", 50) + ") (kicked via web admin)")
 	for _, id := range []string{"0", "255", "256", "x", "-1", fmt.Sprint(b.id)} {
 		w.refuse(404, "Not found", "GET", "sessions/"+a.session+"/"+id, "")
+		w.refuse(404, "Not found", "DELETE", "sessions/"+a.session+"/"+id+"?message="+strings.Repeat("x", 101), "")
 	}
 	w.refuse(404, "Not found", "GET", "sessions/"+a.session+"/1/x", "")
 	all := users(w.ok("GET", "sessions/"+a.session, "")["users"])
@@ -426,7 +427,10 @@ func TestUsers(t *testing.T) {
 	w.await("the end", lobby.gone)
 	_, listed := users(w.call(200, "GET", "users", "").v)["lobby"]
 	w.equal("39: listed, counted", []any{listed, w.ok("GET", "status", "")["users"]}, []any{false, 2.0})
+	long := "?message=" + strings.Repeat("x", 101)
 	w.refuse(404, "Not found", "DELETE", "users/"+uid, "")
+	w.refuse(404, "Not found", "DELETE", "users/"+uid+long, "")
+	w.equal("39: long", w.call(400, "DELETE", "users/"+by[""]["uid"].(string)+long, "").v, object{"status": "error", "error": "message too long"})
 	w.equal("39: others", []any{fresh.gone(), a.gone()}, []any{false, false})
 	for _, id := range []string{"nosuch", "0", "0" + uid, strings.ToUpper(uid) + "F", "1"} {
 		w.refuse(404, "Not found", "DELETE", "users/"+id, "")

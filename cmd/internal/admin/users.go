@@ -39,13 +39,17 @@ func (s *Server) users(ctx context.Context, c *call) reply {
 	if !valid {
 		return notFound()
 	}
-	if c.method == http.MethodDelete {
-		return s.kick(ctx, id, c.params.text("message"))
+	message := c.params.text("message")
+	if c.method == http.MethodDelete && len(message) <= maxKickMessage {
+		return s.kick(ctx, id, message)
 	}
 	list := s.everybody(ctx)
 	i := slices.IndexFunc(list, func(u userEntry) bool { return u.UID == uid })
-	if i < 0 {
+	switch {
+	case i < 0:
 		return notFound()
+	case c.method == http.MethodDelete:
+		return kickTooLong
 	}
 	return ok(userReply{list[i], c.locked})
 }
@@ -80,9 +84,6 @@ func (s *Server) everybody(ctx context.Context) []userEntry {
 
 // kick disconnects a connection, wherever it is (admin-api.md §5).
 func (s *Server) kick(ctx context.Context, id uint64, message string) reply {
-	if len(message) > maxKickMessage {
-		return kickTooLong
-	}
 	// A client in login may take its seat between the looks.
 	for range 2 {
 		forced, err := s.cfg.Relay.KickConn(ctx, id, message)
