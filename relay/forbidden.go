@@ -44,9 +44,9 @@ func (s *session) forbids(set *settings.Settings, title string) bool {
 
 // newFounder returns the founder's name that a request sets, if st may.
 func newFounder(options map[string]any, st *seat) (name string, ok bool) {
-	v, _ := options["founder"].(string)
-	name = cutUTF16(cleanText(v), titleUnits)
-	return name, name != "" && (st == nil || st.person.Moderator())
+	v, ok := options["founder"]
+	name = cutUTF16(cleanText(frame.Str(v)), titleUnits)
+	return name, ok && (st == nil || st.person.Moderator())
 }
 
 // wantedTitle is the title that a request asks for.

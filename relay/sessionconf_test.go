@@ -41,6 +41,8 @@ func TestRulesSessionConf(t *testing.T) {
 		{"persistent by a moderator", "mod", 0, nil, nil, values{"persistent": true}, "Made persistent", flag(store.Persistent, true)},
 		{"21: founder by an operator", "op", 0, nil, nil, values{"founder": "eve"}, "", func(w *world) bool { return w.s.hist.Founder() == "alice" }},
 		{"founder", "mod", 0, nil, nil, values{"founder": "eve"}, "Changed founder", func(w *world) bool { return w.s.hist.Founder() == "eve" }},
+		{"no founder", "mod", 0, nil, nil, values{"founder": ""}, "Changed founder", func(w *world) bool { return w.s.hist.Founder() == "" }},
+		{"founder of a wrong type", "mod", 0, nil, nil, values{"founder": 5}, "Changed founder", func(w *world) bool { return w.s.hist.Founder() == "" }},
 		{"founder with autotitle", "mod", 0, nil, set(store.AutoTitle, true), values{"founder": "eve", "title": "x"},
 			"Changed founder, changed autotitle to 'eve Drawpile'", title("eve Drawpile")},
 		{"autotitle", "op", 0, nil, nil, values{"autotitle": true, "title": "ignored"}, "Changed autotitle to 'alice Drawpile'", flag(store.AutoTitle, true)},
