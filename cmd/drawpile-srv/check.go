@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -319,24 +318,28 @@ func (r *checkReport) files(o *options) {
 		r.templates(o.templates)
 	}
 	if o.selfSigned != "" {
-		r.folder("--data", o.selfSigned, true)
+		r.bad(r.folder("--data", o.selfSigned, true))
 	}
 	if o.sessions != "" {
-		r.folder("--sessions", o.sessions, true)
+		r.bad(r.folder("--sessions", o.sessions, true))
 	}
 	if o.checksums != "" {
-		r.folder("--checksums", o.checksums, true)
+		r.bad(r.folder("--checksums", o.checksums, true))
 	}
 	if o.record != "" {
 		r.recordings(o.record)
 	}
 	if o.admin.socket != "" {
-		r.socket(o.admin.socket)
+		if _, err := socketThere(o.admin.socket); err != nil {
+			r.bad(err)
+		} else {
+			r.bad(r.folder("--web-admin-socket", filepath.Dir(o.admin.socket), false))
+		}
 	}
 	if o.database == "" {
 		return
 	}
-	r.folder("--database", filepath.Dir(o.database), false)
+	r.bad(r.folder("--database", filepath.Dir(o.database), false))
 	if _, err := store.OS.Stat(o.database); err == nil {
 		if err := mayUse(o.database, false); err != nil {
 			r.bad(fmt.Errorf("--database: %w; let the server's user read and write it", err))
@@ -349,16 +352,13 @@ func (r *checkReport) files(o *options) {
 func (r *checkReport) recordings(path string) {
 	if info, err := store.OS.Stat(path); err != nil || !info.IsDir() {
 		path = filepath.Dir(path)
-		if at := strings.IndexByte(path, '%'); at >= 0 { // perhaps a placeholder: what is above it is known
+		if at := strings.IndexByte(path, '%'); at >= 0 { // perhaps %d, %i or the like: what is above it is known
 			path = filepath.Dir(path[:at] + "x")
 		}
 	}
-	before := len(r.errors)
-	r.folder("--record", path, true)
-	for _, text := range r.errors[before:] {
-		r.odd(text + "; until then there are no recordings")
+	if err := r.folder("--record", path, true); err != nil {
+		r.odd(err.Error() + "; until then there are no recordings")
 	}
-	r.errors = r.errors[:before]
 }
 
 // templates reads all templates as a start does, which leaves out those that
@@ -376,23 +376,9 @@ func (r *checkReport) templates(dir string) {
 	fmt.Fprintf(r.table, "\n%d usable templates\n", len(f.List()))
 }
 
-// socket looks whether the server can make its Unix socket; it may be there
-// because the server runs, or because it was killed.
-func (r *checkReport) socket(path string) {
-	if info, err := store.OS.Stat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
-		r.bad(errNotSocket(path))
-		return
-	}
-	if limit := len(new(syscall.RawSockaddrUnix).Path); len(path) >= limit {
-		r.bad(fmt.Errorf("--web-admin-socket %s: the path is too long; the limit is %d bytes", path, limit-1))
-		return
-	}
-	r.folder("--web-admin-socket", filepath.Dir(path), false)
-}
-
 // folder looks whether the server can use a folder, or make it if it makes that
-// one.
-func (r *checkReport) folder(option, dir string, made bool) {
+// one, and returns why not.
+func (r *checkReport) folder(option, dir string, made bool) error {
 	info, err := store.OS.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) && made {
 		r.odd(dir + " does not exist yet: it will be made")
@@ -401,14 +387,14 @@ func (r *checkReport) folder(option, dir string, made bool) {
 			info, err = store.OS.Stat(dir)
 		}
 	}
-	switch {
-	case err != nil:
-		r.bad(fmt.Errorf("%s: %w", option, err))
-	case !info.IsDir():
-		r.bad(fmt.Errorf("%s: %s is not a folder", option, dir))
-	default:
-		if err := mayUse(dir, true); err != nil {
-			r.bad(fmt.Errorf("%s: %w; let the server's user read and write there", option, err))
-		}
+	if err != nil {
+		return fmt.Errorf("%s: %w", option, err)
 	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: %s is not a folder", option, dir)
+	}
+	if err := mayUse(dir, true); err != nil {
+		return fmt.Errorf("%s: %w; let the server's user read and write there", option, err)
+	}
+	return nil
 }

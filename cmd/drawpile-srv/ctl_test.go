@@ -108,7 +108,7 @@ func TestSocketInTheWay(t *testing.T) {
 		left: "another server answers there",
 		file: "there is something else with that name",
 		filepath.Join(folder, "none", "admin.sock"):     "its folder must exist",
-		filepath.Join(folder, strings.Repeat("x", 120)): "the path may be too long",
+		filepath.Join(folder, strings.Repeat("x", 120)): "the path is too long; the limit is ",
 	} {
 		status, _, errs := runOnce(t, "--port", strconv.Itoa(freePort(t)), "--listen", "127.0.0.1", "--web-admin-socket", path)
 		if status != exitFailed || !strings.Contains(errs, want) {
